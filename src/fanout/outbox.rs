@@ -1,0 +1,140 @@
+//! What is on its way to one connection alone.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use super::tape::Stamp;
+
+/// The private frames of one connection, and the rest of a frame that a short
+/// write tore.
+///
+/// The frames lie in one ring, so that many replies go out as one slice. A
+/// *run* is what may go out together: frames that wait for the same stamp.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    bytes: VecDeque<u8>,
+    runs: VecDeque<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    /// Goes out when every published frame up to this stamp has.
+    after: Stamp,
+    bytes: usize,
+}
+
+/// Waits for nothing: the rest of a torn frame.
+const AT_ONCE: Stamp = 0;
+
+impl Outbox {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How many bytes it could hold without allocating.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds a frame, given as its header and its payload, that goes out after
+    /// all frames stamped up to `after`. Stamps never descend.
+    pub(super) fn push(&mut self, after: Stamp, header: &[u8], payload: &[u8]) {
+        let added = header.len() + payload.len();
+        self.bytes.extend(header);
+        self.bytes.extend(payload);
+        match self.runs.back_mut() {
+            Some(run) if run.after == after => run.bytes += added,
+            _ => self.runs.push_back(Run {
+                after,
+                bytes: added,
+            }),
+        }
+    }
+
+    /// What the run at `index` waits for.
+    pub(super) fn waits_for(&self, index: usize) -> Option<Stamp> {
+        self.runs.get(index).map(|run| run.after)
+    }
+
+    /// How many runs from `index` on, and bytes, may go out before the frame
+    /// stamped `before`.
+    pub(super) fn released(&self, index: usize, before: Stamp) -> (usize, usize) {
+        let runs = self.runs.range(index..).take_while(|r| r.after < before);
+        runs.fold((0, 0), |(runs, bytes), run| (runs + 1, bytes + run.bytes))
+    }
+
+    /// The bytes between two places, in at most two slices.
+    pub(super) fn slices(&self, from: usize, to: usize) -> (&[u8], &[u8]) {
+        ring_range(&self.bytes, from, to)
+    }
+
+    /// Moves the runs that may go out before the frame stamped `before`.
+    pub(super) fn move_released(&mut self, before: Stamp, into: &mut Outbox) {
+        while let Some(&Run { after, bytes }) = self.runs.front() {
+            if after >= before {
+                break;
+            }
+            let (front, back) = self.slices(0, bytes);
+            into.push(after, front, back);
+            self.bytes.drain(..bytes);
+            self.runs.pop_front();
+        }
+    }
+
+    /// Takes the first `bytes` away: they are written.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        self.bytes.drain(..bytes);
+        let mut left = bytes;
+        while let Some(run) = self.runs.front_mut() {
+            if left < run.bytes {
+                run.bytes -= left;
+                break;
+            }
+            left -= run.bytes;
+            self.runs.pop_front();
+        }
+    }
+
+    /// Puts the rest of a torn frame before everything else.
+    pub(super) fn push_torn(&mut self, rest: (&[u8], &[u8])) {
+        let bytes = rest.0.len() + rest.1.len();
+        for &byte in rest.0.iter().chain(rest.1).rev() {
+            self.bytes.push_front(byte);
+        }
+        self.runs.push_front(Run {
+            after: AT_ONCE,
+            bytes,
+        });
+    }
+}
+
+/// The bytes between two places of a ring, in at most two slices.
+pub(super) fn ring_range(ring: &VecDeque<u8>, from: usize, to: usize) -> (&[u8], &[u8]) {
+    let (front, back) = ring.as_slices();
+    let middle = front.len();
+    (
+        &front[from.min(middle)..to.min(middle)],
+        &back[from.saturating_sub(middle)..to.saturating_sub(middle)],
+    )
+}
+
+/// Two adjacent parts of one ring as slices for a gathering write; returns how
+/// many of them are not empty.
+pub(super) fn offer<'a>(parts: (&'a [u8], &'a [u8]), slices: &mut [IoSlice<'a>]) -> usize {
+    let mut count = 0;
+    for part in [parts.0, parts.1] {
+        if let Some(slice) = slices.get_mut(count).filter(|_| !part.is_empty()) {
+            *slice = IoSlice::new(part);
+            count += 1;
+        }
+    }
+    count
+}

@@ -1,0 +1,57 @@
+//! What one connection still has to receive.
+
+use super::outbox::Outbox;
+
+/// One connection's private frames and subscriptions. Owns no memory while
+/// there are none.
+#[derive(Debug, Default)]
+pub struct Subscriber {
+    pub(super) outbox: Option<Box<Outbox>>,
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Nothing is sent behind the last private frame.
+    pub(super) ending: bool,
+}
+
+/// Where a subscriber's membership is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subscription {
+    pub(super) topic: u32,
+    pub(super) member: u32,
+}
+
+impl Subscriber {
+    /// How many bytes of private frames wait.
+    #[must_use]
+    pub fn private_bytes(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.len())
+    }
+
+    /// Whether all it can have to get is on one tape, so that whoever walks
+    /// that topic may write to it.
+    #[must_use]
+    pub fn follows_one_tape(&self) -> bool {
+        self.outbox.is_none() && self.subscriptions.len() == 1 && !self.ending
+    }
+
+    /// Lets the last private frame be the last thing that is sent.
+    pub fn end(&mut self) {
+        self.ending = true;
+    }
+
+    /// Whether [`end`](Subscriber::end) was called.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending
+    }
+
+    /// Puts the rest of a torn frame before everything else.
+    pub fn push_torn(&mut self, rest: (&[u8], &[u8])) {
+        if rest.0.len() + rest.1.len() > 0 {
+            self.outbox.get_or_insert_default().push_torn(rest);
+        }
+    }
+
+    pub(super) fn find(&self, topic: u32) -> Option<usize> {
+        self.subscriptions.iter().position(|s| s.topic == topic)
+    }
+}

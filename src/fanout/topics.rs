@@ -1,0 +1,260 @@
+//! The topics of a server and who is subscribed to them.
+
+use core::time::Duration;
+use std::collections::HashMap;
+
+use slab::Slab;
+
+use super::outbox::Outbox;
+use super::pacing::Pacing;
+use super::subscriber::{Subscriber, Subscription};
+use super::tape::{Position, Stamp, Tape};
+
+/// What connections subscribe to and a handler publishes on: a number of the
+/// handler's choosing. A topic exists while somebody is subscribed to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(pub u64);
+
+/// All topics, and everything subscribers share.
+#[derive(Debug)]
+pub struct Fanout {
+    by_name: HashMap<Topic, u32>,
+    topics: Slab<Entry>,
+    /// Topics published on since they were last taken as due.
+    published: Vec<u32>,
+    /// The stamp of the newest published frame.
+    stamp: Stamp,
+    /// Outboxes that are empty, for the next connection that needs one.
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection holds the box, and takes it over"
+    )]
+    spare: Vec<Box<Outbox>>,
+    tape_bytes: usize,
+    outbox_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: Topic,
+    tape: Tape,
+    members: Slab<Member>,
+    published: bool,
+    not_before: Duration,
+}
+
+/// One subscriber of one topic.
+#[derive(Debug)]
+pub struct Member {
+    /// What the subscriber was subscribed as.
+    pub key: u32,
+    /// What it has got.
+    pub position: Position,
+}
+
+impl Fanout {
+    /// No topics yet. A tape keeps at most `tape_bytes` (and its newest frame);
+    /// an outbox takes frames while it holds no more than `outbox_bytes`
+    /// (0 = no limit).
+    #[must_use]
+    pub fn new(tape_bytes: usize, outbox_bytes: usize) -> Self {
+        let or_no_limit = |bytes| if bytes == 0 { usize::MAX } else { bytes };
+        Fanout {
+            by_name: HashMap::new(),
+            topics: Slab::new(),
+            published: Vec::new(),
+            stamp: 1,
+            spare: Vec::new(),
+            tape_bytes: or_no_limit(tape_bytes),
+            outbox_bytes: or_no_limit(outbox_bytes),
+        }
+    }
+
+    /// Gives a subscriber what is published on `topic` from now on; `key` names
+    /// it in [`Fanout::walk`]. Twice is once.
+    pub fn subscribe(&mut self, topic: Topic, key: u32, subscriber: &mut Subscriber) {
+        let index = match self.by_name.get(&topic) {
+            Some(&index) => index,
+            None => self.create(topic),
+        };
+        if subscriber.find(index).is_some() {
+            return;
+        }
+        let entry = &mut self.topics[index as usize];
+        let position = entry.tape.end();
+        let member = narrow(entry.members.insert(Member { key, position }));
+        let topic = index;
+        subscriber
+            .subscriptions
+            .push(Subscription { topic, member });
+    }
+
+    /// Ends a subscription; what was published before still arrives.
+    pub fn unsubscribe(&mut self, topic: Topic, subscriber: &mut Subscriber) {
+        let index = self.by_name.get(&topic).copied();
+        if let Some(place) = index.and_then(|index| subscriber.find(index)) {
+            self.keep_unread(subscriber, place);
+            self.remove_member(subscriber.subscriptions.swap_remove(place));
+        }
+    }
+
+    /// Ends all subscriptions and drops what is still to be sent.
+    pub fn release(&mut self, subscriber: &mut Subscriber) {
+        for subscription in std::mem::take(&mut subscriber.subscriptions) {
+            self.remove_member(subscription);
+        }
+        subscriber.outbox = None;
+    }
+
+    /// Publishes a frame, given as its header and its payload. Without a
+    /// subscriber it is for nobody.
+    pub fn publish(&mut self, topic: Topic, header: &[u8], payload: &[u8]) {
+        let Some(&index) = self.by_name.get(&topic) else {
+            return;
+        };
+        self.stamp += 1;
+        let entry = &mut self.topics[index as usize];
+        entry.tape.append(self.stamp, header, payload);
+        if !entry.published {
+            entry.published = true;
+            self.published.push(index);
+        }
+    }
+
+    /// Queues a private frame, given as its header and its payload. `false`,
+    /// and the frame is dropped, where the outbox is over its bound already.
+    #[must_use]
+    pub fn send(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) -> bool {
+        let fits = !self.is_over_bound(to);
+        if fits {
+            self.send_always(to, header, payload);
+        }
+        fits
+    }
+
+    /// Queues a private frame behind which nothing is sent. It is not counted
+    /// against the bound.
+    pub fn send_last(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
+        self.send_always(to, header, payload);
+        to.end();
+    }
+
+    fn send_always(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
+        let spare = &mut self.spare;
+        let outbox = to
+            .outbox
+            .get_or_insert_with(|| spare.pop().unwrap_or_default());
+        outbox.push(self.stamp, header, payload);
+    }
+
+    /// Whether a subscriber's outbox is over its bound, so that nothing more
+    /// should be asked for on its behalf.
+    #[must_use]
+    pub fn is_over_bound(&self, subscriber: &Subscriber) -> bool {
+        subscriber.private_bytes() > self.outbox_bytes
+    }
+
+    /// Moves the topics that were published on and may be flushed at `now` into
+    /// `due`; returns when the first of the others may.
+    pub fn take_due(&mut self, now: Duration, due: &mut Vec<TopicIndex>) -> Option<Duration> {
+        let topics = &mut self.topics;
+        let mut next: Option<Duration> = None;
+        self.published.retain(|&index| {
+            let entry = &mut topics[index as usize];
+            let rests = entry.not_before > now;
+            if rests {
+                next = Some(next.map_or(entry.not_before, |at| at.min(entry.not_before)));
+            } else {
+                entry.published = false;
+                due.push(TopicIndex(index));
+            }
+            rests
+        });
+        next
+    }
+
+    /// Shows every member of a topic to `visit`, which may write what lies
+    /// between its position and the tape's end and then moves the position.
+    pub fn walk(&mut self, topic: TopicIndex, mut visit: impl FnMut(&Tape, &mut Member)) {
+        if let Some(entry) = self.topics.get_mut(topic.0 as usize) {
+            for (_, member) in &mut entry.members {
+                visit(&entry.tape, member);
+            }
+        }
+    }
+
+    /// A topic was flushed at `now` and rests as long as that was worth.
+    pub fn rest(&mut self, topic: TopicIndex, now: Duration, pacing: &Pacing) {
+        if let Some(entry) = self.topics.get_mut(topic.0 as usize) {
+            entry.not_before = now + pacing.rest(entry.members.len());
+        }
+    }
+
+    /// Forgets the frames of a topic if every member has them.
+    pub fn settle(&mut self, topic: TopicIndex) {
+        if let Some(entry) = self.topics.get_mut(topic.0 as usize) {
+            let end = entry.tape.end();
+            if entry.members.iter().all(|(_, m)| m.position == end) {
+                entry.tape.clear();
+            }
+        }
+    }
+
+    pub(super) fn tape(&self, subscription: Subscription) -> (&Tape, Position) {
+        let entry = &self.topics[subscription.topic as usize];
+        let member = &entry.members[subscription.member as usize];
+        (&entry.tape, member.position)
+    }
+
+    pub(super) fn set_position(&mut self, subscription: Subscription, position: Position) {
+        let entry = &mut self.topics[subscription.topic as usize];
+        entry.members[subscription.member as usize].position = position;
+    }
+
+    pub(super) fn recycle(&mut self, outbox: Box<Outbox>) {
+        if self.spare.len() < MAX_SPARE && outbox.capacity() <= MAX_SPARE_BYTES {
+            self.spare.push(outbox);
+        }
+    }
+
+    fn create(&mut self, topic: Topic) -> u32 {
+        let index = narrow(self.topics.insert(Entry {
+            name: topic,
+            tape: Tape::new(self.tape_bytes),
+            members: Slab::new(),
+            published: false,
+            not_before: Duration::ZERO,
+        }));
+        self.by_name.insert(topic, index);
+        index
+    }
+
+    fn remove_member(&mut self, subscription: Subscription) {
+        let index = subscription.topic;
+        let entry = &mut self.topics[index as usize];
+        entry.members.remove(subscription.member as usize);
+        if entry.members.is_empty() {
+            if entry.published {
+                self.published.retain(|&other| other != index);
+            }
+            self.by_name.remove(&entry.name);
+            self.topics.remove(index as usize);
+        }
+    }
+}
+
+/// Where a [`Fanout`] keeps a topic that it named as due.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicIndex(u32);
+
+/// A slab index: there are fewer connections than descriptors, and fewer
+/// topics than subscriptions in 64 GiB.
+fn narrow(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer than 2^32 members and topics")
+}
+
+/// Enough for every connection that has something to say within one turn.
+const MAX_SPARE: usize = 256;
+
+/// An outbox that grew larger is not worth keeping.
+const MAX_SPARE_BYTES: usize = 64 * 1024;
