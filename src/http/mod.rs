@@ -1,0 +1,16 @@
+//! HTTP/1.1, as much as a WebSocket server needs, without I/O: request heads
+//! come in, pages and refusals go out.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`request`] | the head of a request, parsed within limits (RFC 9112 §3, §5) |
+//! | [`response`] | a response, written into a buffer (RFC 9112 §4) |
+//! | [`refusal`] | why a request is refused: a status, a sentence, and the end of the connection |
+//! | [`assets`] | the files of a page, and the answer to a request for one |
+//!
+//! Deliberately absent: request bodies, chunked coding, ranges, compression.
+
+pub mod assets;
+pub mod refusal;
+pub mod request;
+pub mod response;

@@ -1,0 +1,380 @@
+//! The head of a request (RFC 9112 §3, §5).
+
+use core::str;
+
+use super::refusal::Refusal;
+use super::response::Status;
+
+/// The head of a request: its request line and its headers.
+///
+/// It borrows from the input, and exists only if the head is well-formed and
+/// means one thing to everybody on its way: whatever proxies are known to read
+/// differently has been refused.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The method: case-sensitive, any token (RFC 9110 §9.1).
+    pub method: &'a str,
+    /// The path as it was sent, percent-encoded, without the query; begins
+    /// with a slash.
+    pub path: &'a str,
+    /// What follows the question mark.
+    pub query: Option<&'a str>,
+    /// The version of HTTP.
+    pub version: Version,
+    /// The authority of an absolute-form target.
+    authority: Option<&'a str>,
+    headers: Vec<httparse::Header<'a>>,
+}
+
+/// The versions of HTTP that are understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// How much a request head may ask of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest head in bytes; 0 for no limit. 16 KiB unless set: proxies
+    /// and cookies need 8 KiB at times, and no more than this is kept for a
+    /// connection that has said nothing yet.
+    pub max_head_bytes: usize,
+    /// The most header lines; 0 for no limit. 100 unless set: browsers behind
+    /// proxies send some 30, and each new line costs another parse of the head.
+    pub max_headers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_head_bytes: 16 * 1024,
+            max_headers: 100,
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Parses the head at the beginning of `input`, and says how many bytes it
+    /// takes. `None`: the head has not ended yet; see [`is_worth_parsing`].
+    ///
+    /// # Errors
+    ///
+    /// 400 malformed or ambiguous, 405 or 413 with a body, 414 or 431 too
+    /// long, 505 another version of HTTP.
+    pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Option<(Self, usize)>, Refusal> {
+        check_empty_lines(input)?;
+        let mut headers = vec![httparse::EMPTY_HEADER; most_headers(input, limits)];
+        let mut parsed = httparse::Request::new(&mut headers);
+        let status = parsed
+            .parse(input)
+            .map_err(|error| refuse(error, input, limits))?;
+        let head_bytes = match status {
+            httparse::Status::Complete(head_bytes) => head_bytes,
+            httparse::Status::Partial => input.len(),
+        };
+        if limits.max_head_bytes > 0 && head_bytes > limits.max_head_bytes {
+            return Err(too_large(input, limits));
+        }
+        // A head that is not complete may lack any of these.
+        let (true, Some(method), Some(target), Some(version)) = (
+            status.is_complete(),
+            parsed.method,
+            parsed.path,
+            parsed.version,
+        ) else {
+            return Ok(None);
+        };
+        let header_count = parsed.headers.len();
+        headers.truncate(header_count);
+
+        let target = Target::parse(target)?;
+        let request = Request {
+            method,
+            path: target.path,
+            query: target.query,
+            version: match version {
+                0 => Version::Http10,
+                _ => Version::Http11,
+            },
+            authority: target.authority,
+            headers,
+        };
+        request.check_host()?;
+        request.check_body()?;
+        Ok(Some((request, head_bytes)))
+    }
+
+    /// All headers, in the order in which they came, without the blanks around
+    /// their values. A value may hold any bytes but control characters.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.headers
+            .iter()
+            .map(|header| (header.name, header.value.trim_ascii()))
+    }
+
+    /// The values of the header lines with this name, whatever its case.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers()
+            .filter(move |(header, _)| header.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The value of the first header line with this name; `None` also where it
+    /// is not UTF-8.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        str::from_utf8(self.header_values(name).next()?).ok()
+    }
+
+    /// The elements of a comma-separated list, over all its header lines;
+    /// empty ones are skipped (RFC 9110 §5.6.1).
+    pub fn tokens(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.header_values(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|token| !token.is_empty())
+    }
+
+    /// Whether a list has this element, whatever its case.
+    #[must_use]
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.tokens(name)
+            .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The host and perhaps the port that the request is for: from an
+    /// absolute-form target, else from Host (RFC 9112 §3.2.2). Always there in
+    /// HTTP/1.1.
+    #[must_use]
+    pub fn host(&self) -> Option<&'a str> {
+        self.authority.or_else(|| self.header("host"))
+    }
+
+    /// Whether the client wants the connection to take another request
+    /// (RFC 9112 §9.3).
+    #[must_use]
+    pub fn keep_alive(&self) -> bool {
+        !self.has_token("connection", "close")
+            && (self.version >= Version::Http11 || self.has_token("connection", "keep-alive"))
+    }
+
+    /// "A server MUST respond with a 400 status code to any HTTP/1.1 request
+    /// message that lacks a Host header field and to any request message that
+    /// contains more than one Host header field line or a Host header field
+    /// with an invalid field value." (RFC 9112 §3.2)
+    fn check_host(&self) -> Result<(), Refusal> {
+        let mut hosts = self.header_values("host");
+        match (hosts.next(), hosts.next()) {
+            (None, _) if self.version == Version::Http10 => Ok(()),
+            (None, _) => Err(bad_request("The header Host is missing.")),
+            (Some(host), None) if is_host(host) => Ok(()),
+            (Some(_), None) => Err(bad_request(
+                "The header Host must be a host name or an address, perhaps with a port.",
+            )),
+            (Some(_), Some(_)) => Err(bad_request("The header Host must come once.")),
+        }
+    }
+
+    /// Refuses a body, since nothing here takes one, and first of all one
+    /// whose length is in doubt: that is how requests are smuggled past a
+    /// proxy (RFC 9112 §6.3, §11.2).
+    fn check_body(&self) -> Result<(), Refusal> {
+        let mut lengths = self.header_values("content-length");
+        let length = lengths.next();
+        let is_coded = self.header_values("transfer-encoding").next().is_some();
+        if lengths.next().is_some() {
+            return Err(bad_request("The header Content-Length must come once."));
+        }
+        if length.is_some() && is_coded {
+            return Err(bad_request(
+                "The headers Content-Length and Transfer-Encoding exclude each other.",
+            ));
+        }
+        if length.is_some_and(|digits| !is_number(digits)) {
+            return Err(bad_request("The header Content-Length must be a number."));
+        }
+        let has_body = is_coded || length.is_some_and(|digits| digits.iter().any(|d| *d != b'0'));
+        match (has_body, self.method) {
+            (false, _) => Ok(()),
+            (true, "GET" | "HEAD") => Err(Refusal::new(
+                Status::ContentTooLarge,
+                "Send the request without a body: none is taken here.",
+            )),
+            // Whoever posts wants to know that posting is what is wrong.
+            (true, _) => Err(Refusal::method_not_allowed()),
+        }
+    }
+}
+
+/// Whether a head that was not complete at its first `tried_bytes` bytes is
+/// worth another [`Request::parse`].
+///
+/// Only the end of a line can complete a head. Parsing begins anew each time;
+/// asking this first keeps a head that drips in byte by byte at one parse per
+/// line.
+#[must_use]
+pub fn is_worth_parsing(input: &[u8], tried_bytes: usize, limits: &Limits) -> bool {
+    let is_too_large = limits.max_head_bytes > 0 && input.len() > limits.max_head_bytes;
+    let fresh = input.get(tried_bytes..).unwrap_or_default();
+    tried_bytes == 0 || is_too_large || fresh.contains(&b'\n')
+}
+
+/// Whether this is a token (RFC 9110 §5.6.2).
+#[must_use]
+pub fn is_token(bytes: &[u8]) -> bool {
+    let is_token_byte =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(is_token_byte)
+}
+
+/// A request target (RFC 9112 §3.2).
+struct Target<'a> {
+    authority: Option<&'a str>,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// Takes origin-form and absolute-form. There is nothing here for
+    /// authority-form, which asks for a proxy, and for `*`.
+    fn parse(target: &'a str) -> Result<Self, Refusal> {
+        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(bad_request(
+                "The request target must be ASCII: percent-encode anything else.",
+            ));
+        }
+        if target.contains('#') {
+            return Err(bad_request(
+                "The request target must not have a fragment: leave out what begins with #.",
+            ));
+        }
+        let (authority, path_and_query) = if target.starts_with('/') {
+            (None, target)
+        } else {
+            let (authority, rest) = split_absolute(target).ok_or_else(|| {
+                bad_request(
+                    "The request target must be a path, or a URL of http, https, ws or wss.",
+                )
+            })?;
+            (Some(authority), rest)
+        };
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
+        Ok(Target {
+            authority,
+            path: if path.is_empty() { "/" } else { path },
+            query,
+        })
+    }
+}
+
+/// Splits an absolute-form target into its authority and what follows.
+fn split_absolute(target: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = target.split_once("://")?;
+    SCHEMES
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+        .then_some(())?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    is_host(authority.as_bytes()).then_some((authority, rest))
+}
+
+/// Whether this may be a host and a port: the bytes of RFC 3986 §3.2.2 and
+/// §3.2.3. No user information, which RFC 9110 §4.2.4 deprecates.
+fn is_host(host: &[u8]) -> bool {
+    let is_host_byte =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(byte);
+    !host.is_empty() && host.iter().all(is_host_byte)
+}
+
+fn is_number(digits: &[u8]) -> bool {
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// Bounds the empty lines before the request line, which a robust server skips
+/// (RFC 9112 §2.2).
+fn check_empty_lines(input: &[u8]) -> Result<(), Refusal> {
+    let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+    if input.iter().take_while(is_line_end).count() > MAX_EMPTY_LINE_BYTES {
+        return Err(bad_request("Too many empty lines before the request."));
+    }
+    Ok(())
+}
+
+/// Room for the headers of `input`: never more than it has lines.
+fn most_headers(input: &[u8], limits: &Limits) -> usize {
+    let head = match limits.max_head_bytes {
+        0 => input,
+        max => &input[..input.len().min(max)],
+    };
+    let lines = head.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    match limits.max_headers {
+        0 => lines,
+        max => lines.min(max),
+    }
+}
+
+/// The refusal for what httparse does not take.
+fn refuse(error: httparse::Error, input: &[u8], limits: &Limits) -> Refusal {
+    match error {
+        httparse::Error::TooManyHeaders => too_large(input, limits),
+        httparse::Error::Version if names_http_version(input) => Refusal::new(
+            Status::HttpVersionNotSupported,
+            "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+        ),
+        error => bad_request(format!("The request is not well-formed HTTP/1.1: {error}.")),
+    }
+}
+
+/// Whether the request line ends like one of another version of HTTP.
+fn names_http_version(input: &[u8]) -> bool {
+    let line = input.trim_ascii_start().split(|&byte| byte == b'\n').next();
+    let version = line.and_then(|line| line.split(|&byte| byte == b' ').nth(2));
+    version.is_some_and(|version| {
+        matches!(version.strip_prefix(b"HTTP/"), Some([digit, ..]) if digit.is_ascii_digit())
+    })
+}
+
+fn too_large(input: &[u8], limits: &Limits) -> Refusal {
+    let Limits {
+        max_head_bytes,
+        max_headers,
+    } = limits;
+    let line_ended = input
+        .trim_ascii_start()
+        .iter()
+        .take(*max_head_bytes)
+        .any(|&byte| byte == b'\n');
+    if *max_head_bytes > 0 && !line_ended {
+        return Refusal::new(
+            Status::UriTooLong,
+            format!(
+                "The request target is too long: a request head has at most {max_head_bytes} bytes."
+            ),
+        );
+    }
+    Refusal::new(
+        Status::RequestHeaderFieldsTooLarge,
+        format!(
+            "The request head is too large: it has at most {max_head_bytes} bytes and \
+             {max_headers} headers; clearing the cookies of this address may help."
+        ),
+    )
+}
+
+fn bad_request(text: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(Status::BadRequest, text)
+}
+
+const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
+/// Four empty lines; clients that send any send one.
+const MAX_EMPTY_LINE_BYTES: usize = 8;
+
+#[cfg(test)]
+mod tests;

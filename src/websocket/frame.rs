@@ -1,0 +1,206 @@
+//! Frame headers (RFC 6455 §5.2).
+//!
+//! ```text
+//!   0               1               2 …
+//!  +-+-+-+-+-------+-+-------------+----------------+-------------+---------+
+//!  |F|R|R|R| opcode|M| length (7)  | length (16/64) | masking key | payload |
+//!  |I|S|S|S|  (4)  |A|             | if length is   | (32)        |         |
+//!  |N|V|V|V|       |S|             | 126 / 127      | if MASK     |         |
+//!  | |1|2|3|       |K|             |                |             |         |
+//!  +-+-+-+-+-------+-+-------------+----------------+-------------+---------+
+//! ```
+
+use core::fmt;
+use core::ops::Deref;
+
+use super::error::ProtocolError;
+
+/// What a frame is for (§5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Opcode {
+    /// The next fragment of a message.
+    Continuation = 0x0,
+    /// Text, or its first fragment.
+    Text = 0x1,
+    /// Binary data, or its first fragment.
+    Binary = 0x2,
+    /// Starts or completes the closing handshake.
+    Close = 0x8,
+    /// Asks for a Pong.
+    Ping = 0x9,
+    /// Answers a Ping.
+    Pong = 0xa,
+}
+
+impl Opcode {
+    /// Whether this is a control frame: never fragmented, at most 125 bytes,
+    /// allowed between the fragments of a message (§5.5).
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        matches!(self, Opcode::Close | Opcode::Ping | Opcode::Pong)
+    }
+
+    fn from_first_byte(byte: u8) -> Result<Self, ProtocolError> {
+        match byte & OPCODE_BITS {
+            0x0 => Ok(Opcode::Continuation),
+            0x1 => Ok(Opcode::Text),
+            0x2 => Ok(Opcode::Binary),
+            0x8 => Ok(Opcode::Close),
+            0x9 => Ok(Opcode::Ping),
+            0xa => Ok(Opcode::Pong),
+            reserved => Err(ProtocolError::ReservedOpcode(reserved)),
+        }
+    }
+}
+
+/// The header of a frame from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whether this is the last fragment of its message.
+    pub fin: bool,
+    /// What the frame is for.
+    pub opcode: Opcode,
+    /// What the payload is masked with (§5.3).
+    pub masking_key: [u8; 4],
+    /// The declared length of the payload; below 2⁶³.
+    pub payload_bytes: u64,
+}
+
+impl FrameHeader {
+    /// Reads the header at the beginning of `input`, and says how many bytes
+    /// it takes. `None`: more input is needed, at most
+    /// [`MAX_CLIENT_HEADER_BYTES`] in all.
+    ///
+    /// # Errors
+    ///
+    /// Whatever breaks §5.2 or §5.5, at the first byte that shows it.
+    pub fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let mut rest = input;
+        let Some(first) = take::<1>(&mut rest) else {
+            return Ok(None);
+        };
+        let fin = first[0] & FIN_BIT != 0;
+        // "MUST be 0 unless an extension is negotiated that defines meanings
+        // for non-zero values." permessage-deflate will define RSV1 for the
+        // first frame of a message (RFC 7692 §6).
+        if first[0] & RESERVED_BITS != 0 {
+            return Err(ProtocolError::ReservedBits);
+        }
+        let opcode = Opcode::from_first_byte(first[0])?;
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::FragmentedControlFrame);
+        }
+
+        let Some(second) = take::<1>(&mut rest) else {
+            return Ok(None);
+        };
+        // "a server MUST close a connection upon receiving a frame that is not
+        // masked" (§5.1)
+        if second[0] & MASK_BIT == 0 {
+            return Err(ProtocolError::UnmaskedFrame);
+        }
+        let length = second[0] & LENGTH_BITS;
+        if opcode.is_control() && length > MAX_SHORT_LENGTH {
+            return Err(ProtocolError::OversizedControlFrame);
+        }
+        let payload_bytes = match length {
+            LENGTH_16_FOLLOWS => match take::<2>(&mut rest) {
+                Some(bytes) => u64::from(u16::from_be_bytes(bytes)),
+                None => return Ok(None),
+            },
+            LENGTH_64_FOLLOWS => match take::<8>(&mut rest) {
+                Some(bytes) => u64::from_be_bytes(bytes),
+                None => return Ok(None),
+            },
+            length => u64::from(length),
+        };
+        // "the minimal number of bytes MUST be used to encode the length";
+        // "the most significant bit MUST be 0"
+        if length == LENGTH_16_FOLLOWS && payload_bytes <= u64::from(MAX_SHORT_LENGTH)
+            || length == LENGTH_64_FOLLOWS && payload_bytes <= u64::from(u16::MAX)
+        {
+            return Err(ProtocolError::NonMinimalLength);
+        }
+        if payload_bytes >> 63 != 0 {
+            return Err(ProtocolError::LengthOverflow);
+        }
+
+        let Some(masking_key) = take::<4>(&mut rest) else {
+            return Ok(None);
+        };
+        let header = FrameHeader {
+            fin,
+            opcode,
+            masking_key,
+            payload_bytes,
+        };
+        Ok(Some((header, input.len() - rest.len())))
+    }
+}
+
+/// The header of a whole message or a control frame from the server: FIN set,
+/// never masked (§5.1).
+#[must_use]
+pub fn server_header(opcode: Opcode, payload_bytes: usize) -> HeaderBytes {
+    let mut bytes = [0; MAX_SERVER_HEADER_BYTES];
+    bytes[0] = FIN_BIT | opcode as u8;
+    let length = if let Ok(length @ ..=MAX_SHORT_LENGTH) = u8::try_from(payload_bytes) {
+        bytes[1] = length;
+        2
+    } else if let Ok(length) = u16::try_from(payload_bytes) {
+        bytes[1] = LENGTH_16_FOLLOWS;
+        bytes[2..4].copy_from_slice(&length.to_be_bytes());
+        4
+    } else {
+        bytes[1] = LENGTH_64_FOLLOWS;
+        bytes[2..10].copy_from_slice(&(payload_bytes as u64).to_be_bytes());
+        10
+    };
+    HeaderBytes { bytes, length }
+}
+
+/// An encoded frame header: 2, 4 or 10 bytes.
+#[derive(Clone, Copy)]
+pub struct HeaderBytes {
+    bytes: [u8; MAX_SERVER_HEADER_BYTES],
+    length: u8,
+}
+
+impl Deref for HeaderBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl fmt::Debug for HeaderBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HeaderBytes").field(&&**self).finish()
+    }
+}
+
+/// The longest header a client can send: 2 bytes, 8 of length, 4 of key.
+pub const MAX_CLIENT_HEADER_BYTES: usize = 14;
+
+/// The longest header the server sends: 2 bytes and 8 of length.
+pub const MAX_SERVER_HEADER_BYTES: usize = 10;
+
+fn take<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, rest) = input.split_first_chunk()?;
+    *input = rest;
+    Some(*bytes)
+}
+
+const FIN_BIT: u8 = 0b1000_0000;
+const RESERVED_BITS: u8 = 0b0111_0000;
+const OPCODE_BITS: u8 = 0b0000_1111;
+const MASK_BIT: u8 = 0b1000_0000;
+const LENGTH_BITS: u8 = 0b0111_1111;
+
+/// The longest payload whose length fits into the second byte, and the longest
+/// of a control frame.
+const MAX_SHORT_LENGTH: u8 = 125;
+const LENGTH_16_FOLLOWS: u8 = 126;
+const LENGTH_64_FOLLOWS: u8 = 127;
