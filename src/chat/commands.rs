@@ -1,0 +1,112 @@
+//! The commands that people type: `/help`, `/name` and so on.
+
+use std::time::UNIX_EPOCH;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Chat;
+use super::conversation::names_of;
+use super::journal::Journal;
+use super::session::SessionKey;
+use super::wire::{Answer, CommandHelp, CommandLine, Error, ErrorCode, Rename, Say};
+use crate::server::{ConnectionId, Context};
+
+/// All commands. [`Chat::command`] follows them.
+pub(super) const COMMANDS: [CommandHelp; 7] = [
+    help("help", "/help", "Lists the commands."),
+    help("name", "/name NAME", "Changes your name."),
+    help("msg", "/msg NAME TEXT", "Writes to one person alone."),
+    help("me", "/me TEXT", "Says what you do."),
+    help("who", "/who", "Tells who is in this room."),
+    help("date", "/date", "Tells the date at the server (UTC)."),
+    help("time", "/time", "Tells the time at the server (UTC)."),
+];
+
+const fn help(name: &'static str, usage: &'static str, help: &'static str) -> CommandHelp {
+    CommandHelp { name, usage, help }
+}
+
+impl<J: Journal> Chat<J> {
+    pub(super) fn command(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        command: CommandLine,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let line = command.line.trim();
+        let line = line.strip_prefix('/').unwrap_or(line);
+        let (name, rest) = split_word(line);
+        let room = command.room.as_deref();
+        let now = httpdate::fmt_http_date(UNIX_EPOCH + cx.unix_time());
+        let notice = match name {
+            "help" => help_text(),
+            "date" => now.get(..16).unwrap_or_default().to_owned(),
+            "time" => now.get(17..).unwrap_or_default().to_owned(),
+            "who" => {
+                let room = room.ok_or(ErrorCode::NotJoined)?;
+                let place = self.joined_room(id, key, room)?;
+                let (people, count) = self.members(place);
+                let more = if count > people.len() { ", …" } else { "" };
+                format!("{count} here: {}{more}", names_of(&people))
+            }
+            "name" => {
+                let name = rest.to_owned();
+                return self.rename(cx, id, key, Rename { name }, cid);
+            }
+            "me" if !rest.is_empty() => {
+                let room = room.ok_or(ErrorCode::NotJoined)?.to_owned();
+                let text = format!("/me {rest}");
+                let cid = self.cid_or_new(cid);
+                return self.say(cx, id, key, Say { room, text }, Some(&cid));
+            }
+            "msg" => {
+                let (to, text) = self.recipient(rest)?;
+                let cid = self.cid_or_new(cid);
+                return self.send_direct(cx, id, key, Some(to), text, &cid);
+            }
+            _ => match COMMANDS.iter().find(|known| known.name == name) {
+                Some(known) => format!("Write it so: {}", known.usage),
+                None => format!("There is no command /{name}; /help lists them."),
+            },
+        };
+        let text = &*notice;
+        cx.send(id, &Answer::Notice { text, cid }.to_json());
+        Ok(())
+    }
+
+    /// The session that a line begins with the name of, and the text after it.
+    /// Names may have blanks in them: the longest one that is somebody's counts.
+    fn recipient<'t>(&self, rest: &'t str) -> Result<(SessionKey, &'t str), Error> {
+        let blanks = rest.match_indices(' ').map(|(place, _)| place);
+        let found = blanks.filter_map(|place| {
+            let (name, text) = rest.split_at_checked(place)?;
+            Some((self.sessions.with_name(name.trim())?, text.trim()))
+        });
+        let found = found.filter(|(_, text)| !text.is_empty()).last();
+        found.ok_or_else(|| ErrorCode::NotPresent.into())
+    }
+
+    fn cid_or_new(&mut self, cid: Option<&str>) -> String {
+        cid.map_or_else(
+            || {
+                let mut bytes = [0; 12];
+                (self.random)(&mut bytes);
+                URL_SAFE_NO_PAD.encode(bytes)
+            },
+            str::to_owned,
+        )
+    }
+}
+
+fn split_word(line: &str) -> (&str, &str) {
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    (word, rest.trim())
+}
+
+fn help_text() -> String {
+    let lines = COMMANDS.iter().map(|c| format!("{}  {}", c.usage, c.help));
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,313 @@
+//! What is said: messages, direct messages, history, and how they come back
+//! from the journal.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use log::error;
+
+use super::journal::{Draft, Entry, Job, Journal, Outcome, Page, Person};
+use super::room::{MAX_ENTRIES, MAX_ENTRIES_BYTES, Newest};
+use super::session::SessionKey;
+use super::wire::{self, Answer, Direct, Error, ErrorCode, History, InRoom, Say};
+use super::{Chat, millis};
+use crate::server::{ConnectionId, Context};
+
+/// What was asked of the journal.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Entry {
+        room: usize,
+        id: ConnectionId,
+        cid: String,
+    },
+    Load {
+        room: usize,
+    },
+    History {
+        room: Arc<str>,
+        page: Page,
+        id: ConnectionId,
+        cid: Option<String>,
+    },
+}
+
+impl<J: Journal> Chat<J> {
+    pub(super) fn say(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        say: Say,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let cid = required(cid)?;
+        let place = self.joined_room(id, key, &say.room)?;
+        self.check_text(&say.text)?;
+        let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get(key))
+        else {
+            return Err(ErrorCode::NotJoined.into());
+        };
+        let job = Job::Append(Draft {
+            room: Arc::clone(&room.name),
+            from: session.person.clone(),
+            time: millis(cx.unix_time()),
+            text: say.text,
+            cid: cid.to_owned(),
+        });
+        self.journal.submit(job).map_err(|_| busy())?;
+        room.pending += 1;
+        self.pending.push_back(Pending::Entry {
+            room: place,
+            id,
+            cid: cid.to_owned(),
+        });
+        Ok(())
+    }
+
+    pub(super) fn direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        direct: Direct,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let to = self.sessions.with_id(&direct.to);
+        self.send_direct(cx, id, key, to, &direct.text, required(cid)?)
+    }
+
+    pub(super) fn send_direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        to: Option<SessionKey>,
+        text: &str,
+        cid: &str,
+    ) -> Result<(), Error> {
+        self.check_text(text)?;
+        let recipient = to.and_then(|to| self.sessions.get(to));
+        let recipient = recipient.filter(|session| !session.tabs.is_empty());
+        let recipient = recipient.ok_or(ErrorCode::NotPresent)?;
+        let to_person = recipient.person.clone();
+        let mut ids: Vec<ConnectionId> = recipient.tabs.iter().map(|tab| tab.id).collect();
+        let Some(sender) = self.sessions.get_mut(key) else {
+            return Ok(());
+        };
+        if sender.is_repeated(cid) {
+            // It has arrived; only the answer has not.
+            ids = vec![id];
+        } else if to != Some(key) {
+            ids.extend(sender.tabs.iter().map(|tab| tab.id));
+        }
+        let answer = Answer::Direct {
+            time: millis(cx.unix_time()),
+            from: &sender.person,
+            to: &to_person,
+            text,
+            cid,
+        };
+        let json = answer.to_json();
+        for id in ids {
+            cx.send(id, &json);
+        }
+        Ok(())
+    }
+
+    pub(super) fn typing(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        typing: InRoom,
+    ) -> Result<(), Error> {
+        let place = self.joined_room(id, key, &typing.room)?;
+        if let (Some(room), Some(session)) = (self.rooms.get(place), self.sessions.get(key)) {
+            let (name, from) = (&*room.name, &session.person);
+            cx.publish(room.topic, &Answer::Typing { room: name, from }.to_json());
+        }
+        Ok(())
+    }
+
+    pub(super) fn history(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        history: History,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let place = self.joined_room(id, key, &history.room)?;
+        let page = match (history.before, history.after) {
+            (Some(seq), None) => Page::Before(seq),
+            (None, Some(seq)) => Page::After(seq),
+            _ => {
+                let text = "History goes either before or after a seq.";
+                return Err(Error::new(ErrorCode::BadRequest, text));
+            }
+        };
+        let Some(room) = self.rooms.get(place) else {
+            return Err(ErrorCode::NotJoined.into());
+        };
+        let room = Arc::clone(&room.name);
+        let limit = history.limit.unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES);
+        let job = Job::History {
+            room: Arc::clone(&room),
+            page,
+            limit,
+        };
+        self.journal.submit(job).map_err(|_| busy())?;
+        self.pending.push_back(Pending::History {
+            room,
+            page,
+            id,
+            cid: cid.map(str::to_owned),
+        });
+        Ok(())
+    }
+
+    /// Goes on with what the journal has done.
+    pub(super) fn take_outcomes(&mut self, cx: &mut Context<'_>) {
+        while let Some(outcome) = self.journal.outcome() {
+            let Some(pending) = self.pending.pop_front() else {
+                error!("the journal answered what nobody asked");
+                return;
+            };
+            match pending {
+                Pending::Entry { room, id, cid } => self.entry_done(cx, room, id, &cid, outcome),
+                Pending::Load { room } => self.loaded(cx, room, outcome),
+                Pending::History {
+                    room,
+                    page,
+                    id,
+                    cid,
+                } => history_done(cx, &room, page, id, cid.as_deref(), outcome),
+            }
+        }
+    }
+
+    fn entry_done(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: usize,
+        id: ConnectionId,
+        cid: &str,
+        outcome: Outcome,
+    ) {
+        let Some(room) = self.rooms.get_mut(place) else {
+            return;
+        };
+        room.pending -= 1;
+        match outcome {
+            Outcome::Appended(entry) => {
+                let json = wire::entry_json(&entry);
+                cx.publish(room.topic, &json);
+                room.newest.push(entry.seq, json);
+            }
+            Outcome::Repeated(entry) => cx.send(id, &wire::entry_json(&entry)),
+            _ => cx.send(id, &Error::from(ErrorCode::Storage).to_json(Some(cid))),
+        }
+        self.unload_if_unused(place);
+    }
+
+    fn loaded(&mut self, cx: &mut Context<'_>, place: usize, outcome: Outcome) {
+        let Some(room) = self.rooms.get_mut(place) else {
+            return;
+        };
+        let waiting = room.waiting.take().unwrap_or_default();
+        let Outcome::Loaded {
+            epoch,
+            seq,
+            entries,
+            more,
+        } = outcome
+        else {
+            for joining in waiting {
+                let error = Error::from(ErrorCode::Storage);
+                cx.send(joining.id, &error.to_json(joining.cid.as_deref()));
+            }
+            self.unload_if_unused(place);
+            return;
+        };
+        room.newest = Newest::new(epoch, more);
+        for entry in &entries {
+            room.newest.push(entry.seq, wire::entry_json(entry));
+        }
+        room.newest.seq = seq;
+        for joining in waiting {
+            let client = self.clients.get(joining.id.index());
+            // It may have gone meanwhile, and another one may have its place.
+            if let Some(key) = client.copied().flatten()
+                && cx.address(joining.id).is_some()
+            {
+                let (after, cid) = (joining.after.as_ref(), joining.cid.as_deref());
+                self.enter(cx, place, joining.id, key, after, cid);
+            }
+        }
+        self.unload_if_unused(place);
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), Error> {
+        if text.trim().is_empty() {
+            return Err(Error::new(ErrorCode::BadRequest, "The text is empty."));
+        }
+        let max = self.settings.max_text_bytes;
+        if max > 0 && text.len() > max {
+            let text = format!("This text is too long: at most {max} bytes of UTF-8.");
+            return Err(Error::new(ErrorCode::TooLarge, text));
+        }
+        Ok(())
+    }
+}
+
+fn history_done(
+    cx: &mut Context<'_>,
+    room: &str,
+    page: Page,
+    id: ConnectionId,
+    cid: Option<&str>,
+    outcome: Outcome,
+) {
+    let Outcome::History { entries, mut more } = outcome else {
+        return cx.send(id, &Error::from(ErrorCode::Storage).to_json(cid));
+    };
+    let mut bytes = 0;
+    let mut fits = |json: &String| {
+        bytes += json.len();
+        bytes <= MAX_ENTRIES_BYTES || bytes == json.len()
+    };
+    let count = entries.len();
+    // Those nearest to the number asked for come first into what fits.
+    let encoded = |entry: &Entry| wire::entry_json(entry);
+    let given: Vec<String> = match page {
+        Page::After(_) => entries.iter().map(encoded).take_while(&mut fits).collect(),
+        Page::Before(_) => {
+            let nearest = entries.iter().rev().map(encoded).take_while(&mut fits);
+            let mut given: Vec<String> = nearest.collect();
+            given.reverse();
+            given
+        }
+    };
+    more |= given.len() < count;
+    let answer = Answer::History { room, more, cid };
+    cx.send(id, &answer.with_entries(given.iter().map(String::as_str)));
+}
+
+fn required(cid: Option<&str>) -> Result<&str, Error> {
+    cid.ok_or_else(|| Error::new(ErrorCode::BadRequest, "The cid is missing."))
+}
+
+pub(super) fn busy() -> Error {
+    let mut error = Error::from(ErrorCode::Busy);
+    error.retry_ms = Some(millis(BUSY_RETRY));
+    error
+}
+
+/// What a batch of a slow disk takes.
+const BUSY_RETRY: Duration = Duration::from_millis(500);
+
+/// Whom a list of people names, for those who read it.
+pub(super) fn names_of(people: &[Person]) -> String {
+    let names: Vec<&str> = people.iter().map(|person| &*person.name).collect();
+    names.join(", ")
+}

@@ -1,0 +1,125 @@
+//! Where entries become durable and get their numbers.
+
+use std::sync::Arc;
+
+/// Keeps the entries of all rooms, in order.
+///
+/// A job is submitted and its outcome comes back later: there is exactly one
+/// for each job, in the order of submission, so whoever submits keeps a queue
+/// of what it asked for. A journal with a thread of its own wakes the server
+/// when outcomes wait. The journal alone numbers entries, and only those that
+/// it has kept, so the numbers of a room have no holes.
+pub trait Journal {
+    /// Hands a job in.
+    ///
+    /// # Errors
+    /// [`Busy`] where too many wait already: nothing was done, try again later.
+    fn submit(&mut self, job: Job) -> Result<(), Busy>;
+
+    /// The next outcome that is there.
+    fn outcome(&mut self) -> Option<Outcome>;
+
+    /// Nobody is in this room any more: its next use begins with a
+    /// [`Job::Load`].
+    fn unload(&mut self, room: &str) {
+        let _ = room;
+    }
+}
+
+/// Something for the journal to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Keep an entry.
+    Append(Draft),
+    /// Give the newest `limit` entries of a room, which is in use from now on.
+    Load {
+        /// The room.
+        room: Arc<str>,
+        /// How many entries at the most.
+        limit: usize,
+    },
+    /// Give some older entries of a room.
+    History {
+        /// The room.
+        room: Arc<str>,
+        /// Which part of it.
+        page: Page,
+        /// How many entries at the most.
+        limit: usize,
+    },
+}
+
+/// An entry before it has its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The room it is for.
+    pub room: Arc<str>,
+    /// Who wrote it.
+    pub from: Person,
+    /// When it was accepted: Unix milliseconds.
+    pub time: u64,
+    /// Plain text.
+    pub text: String,
+    /// What the author calls it. The same author and `cid` again is a repeat.
+    pub cid: String,
+}
+
+/// One numbered entry of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number: 1, 2, 3 … within the room and its epoch.
+    pub seq: u64,
+    /// What was said.
+    pub draft: Draft,
+}
+
+/// Somebody as others see them.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Person {
+    /// Public and the same as long as the session is remembered.
+    pub id: String,
+    /// The name at that time.
+    pub name: String,
+}
+
+/// A part of a room's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The newest entries below this number.
+    Before(u64),
+    /// The oldest entries above this number.
+    After(u64),
+}
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The entry is kept.
+    Appended(Entry),
+    /// It was kept before, and this is what was kept then. Nothing has changed.
+    Repeated(Entry),
+    /// A room's newest entries, ascending.
+    Loaded {
+        /// Names the numbering.
+        epoch: String,
+        /// The number of the newest entry; 0 where there is none.
+        seq: u64,
+        /// The entries.
+        entries: Vec<Entry>,
+        /// Whether there are older ones.
+        more: bool,
+    },
+    /// Some of a room's entries, ascending.
+    History {
+        /// The entries.
+        entries: Vec<Entry>,
+        /// Whether there are more in the direction asked for.
+        more: bool,
+    },
+    /// It could not be done, for a reason that is in the log; nothing changed.
+    Failed,
+}
+
+/// Too many jobs wait: try again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;

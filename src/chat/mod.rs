@@ -1,0 +1,368 @@
+//! The chat: people in rooms.
+//!
+//! [`Chat`] is a [`Handler`]: it gets messages and answers through its
+//! [`Context`], and knows of connections only their names. The wire format is
+//! described in [`wire`]. What is said goes to a [`Journal`] first, and to the
+//! room only when it comes back from there with its number: what anybody has
+//! seen is kept.
+
+mod commands;
+mod conversation;
+mod journal;
+mod limits;
+mod names;
+mod presence;
+mod room;
+mod session;
+pub mod wire;
+
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use slab::Slab;
+
+pub use journal::{Busy, Draft, Entry, Job, Journal, Outcome, Page, Person};
+pub use wire::ErrorCode;
+
+use conversation::Pending;
+use limits::{Budget, Rate};
+use presence::Due;
+use room::Room;
+use session::{SessionKey, Sessions};
+use wire::{Answer, Error, Head, Hello, Limits, Rename};
+
+use crate::server::{ConnectionId, Context, Handler, Opening};
+use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::message::Message;
+
+/// The subprotocol of the wire format.
+pub const SUBPROTOCOL: &str = "veche.v1";
+
+/// The limits of a chat; 0 means none.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The longest text in bytes of UTF-8. Default: 8 KiB, two pages.
+    pub max_text_bytes: usize,
+    /// How many commands a session may give a second, and six times as many at
+    /// once; ten times that for one address. Default: 5, faster than people
+    /// type.
+    pub rate_per_second: u32,
+    /// How many rooms may be in use at once. Default: 10,000.
+    pub max_rooms: usize,
+    /// How many sessions are remembered that are not connected, so that they
+    /// can come back as who they were. Default: 10,000, some megabytes.
+    pub max_sessions: usize,
+    /// How often a page asks whether its line still works, in seconds.
+    /// Default: 20, before a middlebox forgets it.
+    pub ping_seconds: u32,
+    /// What the server calls itself. Default: `veche` and its version.
+    pub server: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            max_text_bytes: 8 << 10,
+            rate_per_second: 5,
+            max_rooms: 10_000,
+            max_sessions: 10_000,
+            ping_seconds: 20,
+            server: concat!("veche ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// The chat behind a server.
+pub struct Chat<J> {
+    settings: Settings,
+    limits: Limits,
+    journal: J,
+    random: Box<dyn FnMut(&mut [u8])>,
+    sessions: Sessions,
+    /// By a connection's place: who it is, once it has said hello.
+    clients: Vec<Option<SessionKey>>,
+    rooms: Slab<Room>,
+    rooms_by_name: HashMap<Arc<str>, usize>,
+    next_topic: u64,
+    /// What was asked of the journal and is not answered yet, in order.
+    pending: VecDeque<Pending>,
+    /// What is to be done when.
+    agenda: BTreeSet<(Duration, Due)>,
+    rate: Rate,
+    address_rate: Rate,
+    addresses: HashMap<IpAddr, Budget>,
+}
+
+impl<J: Journal> Chat<J> {
+    /// A chat without rooms and people. `random` fills a buffer with what
+    /// nobody can guess.
+    pub fn new(settings: Settings, journal: J, random: impl FnMut(&mut [u8]) + 'static) -> Self {
+        let per_second = settings.rate_per_second;
+        let burst = per_second.saturating_mul(BURST_SECONDS);
+        Chat {
+            limits: Limits {
+                text_bytes: settings.max_text_bytes,
+                name_chars: names::MAX_NAME_CHARS,
+                room_chars: names::MAX_ROOM_CHARS,
+                burst,
+                per_second,
+            },
+            rate: Rate::new(per_second, burst),
+            address_rate: Rate::new(per_second.saturating_mul(10), burst.saturating_mul(10)),
+            sessions: Sessions::new(settings.max_sessions),
+            settings,
+            journal,
+            random: Box::new(random),
+            clients: Vec::new(),
+            rooms: Slab::new(),
+            rooms_by_name: HashMap::new(),
+            next_topic: 0,
+            pending: VecDeque::new(),
+            agenda: BTreeSet::new(),
+            addresses: HashMap::new(),
+        }
+    }
+
+    /// The journal.
+    pub fn journal(&mut self) -> &mut J {
+        &mut self.journal
+    }
+
+    /// Does what a frame says. `cid` becomes what it carries, as soon as that
+    /// can be read.
+    fn follow(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        message: Message<'_>,
+        cid: &mut Option<String>,
+    ) -> Result<(), Error> {
+        let key = self.clients.get(id.index()).copied().flatten();
+        // What cannot be understood has its price too.
+        self.take_budget(cx, id, key)?;
+        let Message::Text(text) = message else {
+            return Err(ErrorCode::Unsupported.into());
+        };
+        if wire::is_too_deep(text) {
+            return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
+        }
+        let head: Head<'_> = wire::parse(text)?;
+        if head.cid.as_deref().is_some_and(|cid| !wire::is_cid(cid)) {
+            let text = "A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
+            return Err(Error::new(ErrorCode::BadRequest, text));
+        }
+        *cid = head.cid.map(Into::into);
+        let cid = cid.as_deref();
+        let kind = &*head.r#type;
+        let Some(key) = key else {
+            return match kind {
+                "hello" => self.hello(cx, id, wire::parse(text)?, cid),
+                _ => Err(ErrorCode::HelloFirst.into()),
+            };
+        };
+        let done = match kind {
+            "message" => self.say(cx, id, key, wire::parse(text)?, cid),
+            "direct" => self.direct(cx, id, key, wire::parse(text)?, cid),
+            "typing" => self.typing(cx, id, key, wire::parse(text)?),
+            "join" => self.join(cx, id, key, wire::parse(text)?, cid),
+            "leave" => self.leave(cx, id, key, wire::parse(text)?, cid),
+            "history" => self.history(id, key, wire::parse(text)?, cid),
+            "rename" => self.rename(cx, id, key, wire::parse(text)?, cid),
+            "command" => self.command(cx, id, key, wire::parse(text)?, cid),
+            "ping" => {
+                let wire::Ping { n } = wire::parse(text)?;
+                cx.send(id, &Answer::Pong { n, cid }.to_json());
+                Ok(())
+            }
+            "hello" => Err(ErrorCode::AlreadyWelcome.into()),
+            _ => Err(ErrorCode::UnknownType.into()),
+        };
+        if done
+            .as_ref()
+            .is_err_and(|error| error.code == ErrorCode::Busy)
+        {
+            self.give_back_budget(cx, id, key);
+        }
+        done
+    }
+
+    fn hello(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        hello: Hello,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let name = names::person(&hello.name).ok_or(ErrorCode::BadName)?;
+        let known = hello
+            .session
+            .as_deref()
+            .and_then(|secret| self.sessions.find(secret));
+        self.take_name(known, name)?;
+        let (key, secret) = match (known, hello.session) {
+            (Some(key), Some(secret)) => (key, secret),
+            _ => {
+                let (key, secret) = self.sessions.create(&mut self.random);
+                self.take_name(Some(key), name)?;
+                (key, secret)
+            }
+        };
+        self.sessions.attach(key, id);
+        if let Some(client) = self.clients.get_mut(id.index()) {
+            *client = Some(key);
+        }
+        if known.is_some() {
+            self.tell_name(cx, key);
+        }
+        let Some(session) = self.sessions.get(key) else {
+            return Ok(());
+        };
+        let welcome = Answer::Welcome {
+            session: &secret,
+            id: &session.person.id,
+            name: &session.person.name,
+            server: &self.settings.server,
+            limits: &self.limits,
+            ping_seconds: self.settings.ping_seconds,
+            commands: &commands::COMMANDS,
+            cid,
+        };
+        cx.send(id, &welcome.to_json());
+        Ok(())
+    }
+
+    fn rename(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        rename: Rename,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let name = names::person(&rename.name).ok_or(ErrorCode::BadName)?;
+        self.take_name(Some(key), name)?;
+        cx.send(id, &Answer::Renamed { name, cid }.to_json());
+        self.tell_name(cx, key);
+        Ok(())
+    }
+
+    fn take_name(&mut self, key: Option<SessionKey>, name: &str) -> Result<(), Error> {
+        self.sessions.name(key, name).map_err(|suggestion| {
+            let mut error = Error::from(ErrorCode::NameTaken);
+            error.suggestion = Some(suggestion);
+            error
+        })
+    }
+
+    /// Every command has the same price: one of the session's budget and one of
+    /// the address's, unless a proxy stands there.
+    fn take_budget(
+        &mut self,
+        cx: &Context<'_>,
+        id: ConnectionId,
+        key: Option<SessionKey>,
+    ) -> Result<(), Error> {
+        let now = cx.now();
+        let session = key.and_then(|key| self.sessions.get_mut(key));
+        let taken = match session {
+            Some(session) => self.rate.take(&mut session.budget, now),
+            None => Ok(()),
+        };
+        let taken = taken.and_then(|()| match self.address_budget(cx, id) {
+            Some((rate, budget)) => rate.take(budget, now),
+            None => Ok(()),
+        });
+        taken.map_err(|wait| {
+            let mut error = Error::from(ErrorCode::RateLimited);
+            error.retry_ms = Some(millis(wait).max(1));
+            error
+        })
+    }
+
+    fn give_back_budget(&mut self, cx: &Context<'_>, id: ConnectionId, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            self.rate.give_back(&mut session.budget);
+        }
+        if let Some((rate, budget)) = self.address_budget(cx, id) {
+            rate.give_back(budget);
+        }
+    }
+
+    fn address_budget(
+        &mut self,
+        cx: &Context<'_>,
+        id: ConnectionId,
+    ) -> Option<(Rate, &mut Budget)> {
+        let address = cx.address(id)?;
+        if address.to_canonical().is_loopback() {
+            return None;
+        }
+        if self.addresses.len() >= MAX_ADDRESSES {
+            // A budget that is whole is as good as none.
+            let now = cx.now();
+            self.addresses.retain(|_, budget| !budget.is_whole(now));
+        }
+        let budget = self.addresses.entry(address).or_default();
+        Some((self.address_rate, budget))
+    }
+}
+
+impl<J: Journal> Handler for Chat<J> {
+    fn open(&mut self, _: &mut Context<'_>, id: ConnectionId, _: &Opening<'_>) {
+        if self.clients.len() <= id.index() {
+            self.clients.resize(id.index() + 1, None);
+        }
+        if let Some(client) = self.clients.get_mut(id.index()) {
+            *client = None;
+        }
+    }
+
+    fn message(&mut self, cx: &mut Context<'_>, id: ConnectionId, message: Message<'_>) {
+        let mut cid = None;
+        if let Err(error) = self.follow(cx, id, message, &mut cid) {
+            cx.send(id, &error.to_json(cid.as_deref()));
+        }
+        self.take_outcomes(cx);
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>, id: ConnectionId, _: Close<'_>) {
+        let client = self.clients.get_mut(id.index());
+        if let Some(key) = client.and_then(Option::take) {
+            self.go(cx, id, key);
+        }
+    }
+
+    fn lagged(&mut self, cx: &mut Context<'_>, id: ConnectionId, _: u64) {
+        cx.close(id, TOO_SLOW, "too slow: come back and read on");
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>) {
+        self.take_outcomes(cx);
+    }
+
+    fn tick(&mut self, cx: &mut Context<'_>) {
+        self.do_what_is_due(cx);
+    }
+}
+
+impl<J> fmt::Debug for Chat<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chat").finish_non_exhaustive()
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A client that is dropped for this comes back and gets what it missed.
+const TOO_SLOW: CloseCode = CloseCode::new(4008);
+
+/// So many seconds' worth of commands may be given at once.
+const BURST_SECONDS: u32 = 6;
+
+/// Addresses whose budgets are looked through when there are so many.
+const MAX_ADDRESSES: usize = 16_384;

@@ -1,0 +1,140 @@
+//! What may be the name of a person or of a room.
+
+/// The longest name of a person, in characters.
+pub(super) const MAX_NAME_CHARS: usize = 32;
+
+/// The longest name of a room, in characters.
+pub(super) const MAX_ROOM_CHARS: usize = 64;
+
+/// The name somebody asked for, without blanks around it; `None` where it
+/// cannot be one.
+///
+/// Characters that cannot be seen, or that change the direction of what
+/// follows, would let two names look the same.
+pub(super) fn person(name: &str) -> Option<&str> {
+    let name = name.trim();
+    let length = name.chars().count();
+    let fits = (1..=MAX_NAME_CHARS).contains(&length);
+    (fits && !name.chars().any(is_treacherous)).then_some(name)
+}
+
+/// By what names are compared: those that differ in case alone are the same.
+pub(super) fn key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// The name of a room as it is known: lower-cased. `None` where it cannot be
+/// one.
+pub(super) fn room(name: &str) -> Option<String> {
+    let name = name.to_lowercase();
+    let length = name.chars().count();
+    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_') || is_mark(c);
+    let fits = (1..=MAX_ROOM_CHARS).contains(&length);
+    (fits && name.chars().all(is_allowed) && !name.starts_with(is_mark)).then_some(name)
+}
+
+/// Another name for somebody whose name is taken: the same with a number.
+pub(super) fn suggest(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let numbered = |number: usize| {
+        let suffix = format!("-{number}");
+        let kept = MAX_NAME_CHARS - suffix.len();
+        name.chars().take(kept).collect::<String>() + &suffix
+    };
+    (2..)
+        .map(numbered)
+        .find(|name| !is_taken(name))
+        .unwrap_or_default()
+}
+
+/// Control, bidi, zero-width and unusual blank characters.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Vowel signs and accents that stand after a letter: the common blocks of
+/// combining marks, without which many scripts cannot be written.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{34e}' | '\u{350}'..='\u{36f}' | '\u{93c}' | '\u{94d}' | '\u{9bc}'
+        | '\u{9cd}' | '\u{e47}'..='\u{e4e}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_script_are_taken_and_trimmed() {
+        for name in [
+            "Ann",
+            "Анна Б.",
+            "阿明",
+            "أحمد",
+            "O'Neil",
+            "x",
+            "👋 hi",
+            "नमस्ते",
+        ] {
+            assert_eq!(person(&format!("  {name} ")), Some(name));
+        }
+        assert_eq!(person(&"ж".repeat(32)), Some("ж".repeat(32).as_str()));
+    }
+
+    #[test]
+    fn names_that_could_deceive_are_refused() {
+        let refused = [
+            "",
+            "   ",
+            "a\nb",
+            "a\tb",
+            "a\u{0}b",
+            "a\u{202e}b",
+            "a\u{2066}b",
+            "a\u{200b}b",
+            "a\u{200d}b",
+            "a\u{feff}b",
+            "\u{3164}",
+            "a\u{a0}b",
+            "a\u{2028}b",
+            "a\u{e0041}b",
+            "\u{85}x\u{85}y",
+        ];
+        for name in refused {
+            assert_eq!(person(name), None, "{name:?}");
+        }
+        assert_eq!(person(&"ж".repeat(33)), None);
+    }
+
+    #[test]
+    fn rooms_are_lower_cased_letters_and_digits_of_any_script() {
+        assert_eq!(room("Lobby").as_deref(), Some("lobby"));
+        assert_eq!(room("Площадь_2-я").as_deref(), Some("площадь_2-я"));
+        assert_eq!(room("सभा").as_deref(), Some("सभा"));
+        for name in [
+            "",
+            "a b",
+            "a/b",
+            "../x",
+            "a#b",
+            "a\u{200b}",
+            "\u{301}a",
+            "👋",
+        ] {
+            assert_eq!(room(name), None, "{name:?}");
+        }
+        assert!(room(&"a".repeat(64)).is_some() && room(&"a".repeat(65)).is_none());
+    }
+
+    #[test]
+    fn suggestion_is_free_and_fits() {
+        assert_eq!(suggest("Ann", |name| name == "Ann-2"), "Ann-3");
+        let long = "ж".repeat(32);
+        assert_eq!(suggest(&long, |_| false), "ж".repeat(30) + "-2");
+    }
+}

@@ -1,0 +1,333 @@
+//! Who is where: joining, leaving, going away and coming back, and what rooms
+//! are told of it.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::Chat;
+use super::conversation::{Pending, busy};
+use super::journal::{Job, Journal, Person};
+use super::names;
+use super::room::{MAX_ENTRIES, MAX_LISTED, Room, Waiting};
+use super::session::SessionKey;
+use super::wire::{After, Answer, Error, ErrorCode, InRoom, Join};
+use crate::fanout::Topic;
+use crate::server::{ConnectionId, Context};
+
+/// Something to do when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// Tell a room who came and left.
+    Presence { room: usize },
+    /// A member that went away at `since` is no longer one.
+    Depart {
+        room: usize,
+        key: SessionKey,
+        since: Duration,
+    },
+    /// The name of a session that went at `since` is free.
+    Release { key: SessionKey, since: Duration },
+}
+
+impl<J: Journal> Chat<J> {
+    pub(super) fn join(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        join: Join,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let name = names::room(&join.room).ok_or(ErrorCode::BadRoom)?;
+        let place = self.rooms_by_name.get(name.as_str()).copied();
+        let tab = self
+            .sessions
+            .get_mut(key)
+            .and_then(|session| session.tab(id));
+        let rooms = tab.map(|tab| tab.rooms.as_slice()).unwrap_or_default();
+        let is_in = place.is_some_and(|place| rooms.contains(&place));
+        if !is_in && rooms.len() >= MAX_ROOMS_PER_CONNECTION {
+            return Err(ErrorCode::TooManyRooms.into());
+        }
+        let place = match place {
+            Some(place) => place,
+            None => self.load(name)?,
+        };
+        let Some(room) = self.rooms.get_mut(place) else {
+            return Ok(());
+        };
+        match &mut room.waiting {
+            Some(waiting) => {
+                waiting.retain(|joining| joining.id != id);
+                waiting.push(Waiting {
+                    id,
+                    after: join.after,
+                    cid: cid.map(str::to_owned),
+                });
+            }
+            None => self.enter(cx, place, id, key, join.after.as_ref(), cid),
+        }
+        Ok(())
+    }
+
+    /// Makes a room and has it loaded.
+    fn load(&mut self, name: String) -> Result<usize, Error> {
+        let max_rooms = self.settings.max_rooms;
+        if max_rooms > 0 && self.rooms.len() >= max_rooms {
+            return Err(ErrorCode::TooManyRooms.into());
+        }
+        let name: Arc<str> = name.into();
+        let job = Job::Load {
+            room: Arc::clone(&name),
+            limit: MAX_ENTRIES,
+        };
+        self.journal.submit(job).map_err(|_| busy())?;
+        self.next_topic += 1;
+        let room = Room::new(Arc::clone(&name), Topic(self.next_topic));
+        let place = self.rooms.insert(room);
+        self.rooms_by_name.insert(name, place);
+        self.pending.push_back(Pending::Load { room: place });
+        Ok(place)
+    }
+
+    /// Lets a connection into a room that is loaded.
+    pub(super) fn enter(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: usize,
+        id: ConnectionId,
+        key: SessionKey,
+        after: Option<&After>,
+        cid: Option<&str>,
+    ) {
+        let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get_mut(key))
+        else {
+            return;
+        };
+        let person = session.person.clone();
+        let Some(tab) = session.tab(id) else { return };
+        let is_member = room.members.contains_key(&key);
+        let member = room.members.entry(key).or_default();
+        member.away_since = None;
+        if !tab.rooms.contains(&place) {
+            tab.rooms.push(place);
+            member.tabs += 1;
+        }
+        if !is_member {
+            room.presence.arrive(key, person.clone());
+        } else if member.name != person.name {
+            room.presence.rename(key, person.clone());
+        }
+        member.name = person.name;
+        cx.subscribe(id, room.topic);
+        let listed = room.members.keys().take(MAX_LISTED);
+        let members = listed.filter_map(|&key| self.sessions.get(key));
+        let given = room.newest.since(after);
+        let joined = Answer::Joined {
+            room: &room.name,
+            epoch: &room.newest.epoch,
+            seq: room.newest.seq,
+            count: room.members.len(),
+            members: members.map(|session| session.person.clone()).collect(),
+            recovered: given.recovered,
+            more: given.more,
+            cid,
+        };
+        let joined = joined.with_entries(room.newest.entries(given.above));
+        cx.send(id, &joined);
+        if room.presence.has_news() {
+            self.presence_changed(cx, place);
+        }
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        leave: InRoom,
+        cid: Option<&str>,
+    ) -> Result<(), Error> {
+        let place = self.joined_room(id, key, &leave.room)?;
+        if let Some(tab) = self.sessions.get_mut(key).and_then(|s| s.tab(id)) {
+            tab.rooms.retain(|&room| room != place);
+        }
+        if let Some(room) = self.rooms.get_mut(place) {
+            cx.unsubscribe(id, room.topic);
+            let room_name = &*room.name;
+            let left = Answer::Left {
+                room: room_name,
+                cid,
+            };
+            cx.send(id, &left.to_json());
+            let member = room.members.get_mut(&key);
+            if let Some(member) = member {
+                member.tabs -= 1;
+                if member.tabs == 0 {
+                    self.depart(cx, place, key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection has ended. Whoever comes back within the grace has never
+    /// been away.
+    pub(super) fn go(&mut self, cx: &mut Context<'_>, id: ConnectionId, key: SessionKey) {
+        let since = cx.now();
+        let Some((tab, is_last)) = self.sessions.detach(key, id, since) else {
+            return;
+        };
+        for place in tab.rooms {
+            let room = self.rooms.get_mut(place);
+            if let Some(member) = room.and_then(|room| room.members.get_mut(&key)) {
+                member.tabs -= 1;
+                if member.tabs == 0 {
+                    member.away_since = Some(since);
+                    let room = place;
+                    let depart = Due::Depart { room, key, since };
+                    self.agenda.insert((since + GRACE, depart));
+                }
+            }
+        }
+        if is_last {
+            let release = Due::Release { key, since };
+            self.agenda.insert((since + GRACE, release));
+        }
+        self.set_alarm(cx);
+    }
+
+    /// Tells the rooms somebody is in of their new name.
+    pub(super) fn tell_name(&mut self, cx: &mut Context<'_>, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let person = session.person.clone();
+        let tabs = session.tabs.iter();
+        let mut rooms: Vec<usize> = tabs.flat_map(|tab| tab.rooms.iter().copied()).collect();
+        rooms.sort_unstable();
+        rooms.dedup();
+        for place in rooms {
+            if let Some(room) = self.rooms.get_mut(place)
+                && let Some(member) = room.members.get_mut(&key)
+                && member.name != person.name
+            {
+                member.name.clone_from(&person.name);
+                room.presence.rename(key, person.clone());
+                self.presence_changed(cx, place);
+            }
+        }
+    }
+
+    /// The place of a room that a connection has joined.
+    pub(super) fn joined_room(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        name: &str,
+    ) -> Result<usize, Error> {
+        let place = match self.rooms_by_name.get(name) {
+            Some(&place) => Some(place),
+            None => {
+                let name = names::room(name).ok_or(ErrorCode::BadRoom)?;
+                self.rooms_by_name.get(name.as_str()).copied()
+            }
+        };
+        let tab = self
+            .sessions
+            .get_mut(key)
+            .and_then(|session| session.tab(id));
+        let joined = place.filter(|place| tab.is_some_and(|tab| tab.rooms.contains(place)));
+        joined.ok_or_else(|| ErrorCode::NotJoined.into())
+    }
+
+    /// The members of a room, some of them if there are many, and how many.
+    pub(super) fn members(&self, place: usize) -> (Vec<Person>, usize) {
+        let Some(room) = self.rooms.get(place) else {
+            return (Vec::new(), 0);
+        };
+        let listed = room.members.keys().take(MAX_LISTED);
+        let sessions = listed.filter_map(|&key| self.sessions.get(key));
+        let people = sessions.map(|session| session.person.clone()).collect();
+        (people, room.members.len())
+    }
+
+    pub(super) fn do_what_is_due(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        while let Some(&(at, due)) = self.agenda.first()
+            && at <= now
+        {
+            self.agenda.pop_first();
+            match due {
+                Due::Presence { room } => self.tell_presence(cx, room),
+                Due::Depart { room, key, since } => {
+                    let member = self.rooms.get(room).and_then(|r| r.members.get(&key));
+                    if member.is_some_and(|member| member.away_since == Some(since)) {
+                        self.depart(cx, room, key);
+                    }
+                }
+                Due::Release { key, since } => self.sessions.release_name(key, since),
+            }
+        }
+        self.set_alarm(cx);
+    }
+
+    /// Somebody is a member no longer.
+    fn depart(&mut self, cx: &mut Context<'_>, place: usize, key: SessionKey) {
+        let Some(room) = self.rooms.get_mut(place) else {
+            return;
+        };
+        room.members.remove(&key);
+        if let Some(session) = self.sessions.get(key) {
+            room.presence.leave(key, session.person.clone());
+        }
+        if room.members.is_empty() {
+            self.unload_if_unused(place);
+        } else {
+            self.presence_changed(cx, place);
+        }
+    }
+
+    fn presence_changed(&mut self, cx: &mut Context<'_>, place: usize) {
+        let now = cx.now();
+        let Some(room) = self.rooms.get_mut(place) else {
+            return;
+        };
+        match room.presence.changed(now) {
+            Some(at) if at <= now => self.tell_presence(cx, place),
+            Some(at) => {
+                self.agenda.insert((at, Due::Presence { room: place }));
+                self.set_alarm(cx);
+            }
+            None => {}
+        }
+    }
+
+    fn tell_presence(&mut self, cx: &mut Context<'_>, place: usize) {
+        if let Some(room) = self.rooms.get_mut(place) {
+            let count = room.members.len();
+            let presence = room.presence.tell(&room.name, count, cx.now());
+            cx.publish(room.topic, &presence);
+        }
+    }
+
+    fn set_alarm(&self, cx: &mut Context<'_>) {
+        if let Some(&(at, _)) = self.agenda.first() {
+            cx.tick_at(at);
+        }
+    }
+
+    pub(super) fn unload_if_unused(&mut self, place: usize) {
+        if self.rooms.get(place).is_some_and(Room::is_unused) {
+            let room = self.rooms.remove(place);
+            self.rooms_by_name.remove(&room.name);
+            self.journal.unload(&room.name);
+        }
+    }
+}
+
+/// How long somebody stays a member, and keeps the name, without a connection.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How many rooms one connection may be in.
+const MAX_ROOMS_PER_CONNECTION: usize = 64;

@@ -1,0 +1,222 @@
+//! One room: its members, its newest entries, and who came and went.
+
+use core::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::journal::Person;
+use super::session::SessionKey;
+use super::wire::{After, Answer};
+use crate::fanout::Topic;
+use crate::server::ConnectionId;
+
+/// A room with members, or with somebody about to join.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) name: Arc<str>,
+    pub(super) topic: Topic,
+    /// Who joins when it is loaded; `None` when it is.
+    pub(super) waiting: Option<Vec<Waiting>>,
+    /// Entries and pages on their way through the journal.
+    pub(super) pending: usize,
+    pub(super) newest: Newest,
+    pub(super) members: HashMap<SessionKey, Member>,
+    pub(super) presence: Presence,
+}
+
+/// Somebody who joins a room that is still being loaded.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) id: ConnectionId,
+    pub(super) after: Option<After>,
+    pub(super) cid: Option<String>,
+}
+
+/// A session in a room.
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    /// How many of its connections have joined.
+    pub(super) tabs: usize,
+    /// Since when there is none: in grace.
+    pub(super) away_since: Option<Duration>,
+    /// The name that the room knows.
+    pub(super) name: String,
+}
+
+/// What of a room `joined` gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    /// The entries above this number.
+    pub(super) above: u64,
+    pub(super) recovered: bool,
+    pub(super) more: bool,
+}
+
+impl Room {
+    pub(super) fn new(name: Arc<str>, topic: Topic) -> Self {
+        Room {
+            name,
+            topic,
+            waiting: Some(Vec::new()),
+            pending: 0,
+            newest: Newest::default(),
+            members: HashMap::new(),
+            presence: Presence::default(),
+        }
+    }
+
+    /// Whether nothing would miss it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.members.is_empty() && self.waiting.is_none() && self.pending == 0
+    }
+}
+
+/// A room's newest entries, encoded. They advance in the same step as the
+/// room's topic, so that `joined` and what follows it fit without a seam.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    pub(super) epoch: String,
+    /// The number of the newest entry.
+    pub(super) seq: u64,
+    entries: VecDeque<(u64, Box<str>)>,
+    bytes: usize,
+    /// Whether there are older ones.
+    more: bool,
+}
+
+impl Newest {
+    pub(super) fn new(epoch: String, more: bool) -> Self {
+        Newest {
+            epoch,
+            more,
+            ..Newest::default()
+        }
+    }
+
+    pub(super) fn push(&mut self, seq: u64, entry: String) {
+        self.seq = seq;
+        self.bytes += entry.len();
+        self.entries.push_back((seq, entry.into_boxed_str()));
+        while self.entries.len() > 1
+            && (self.entries.len() > MAX_ENTRIES || self.bytes > MAX_ENTRIES_BYTES)
+        {
+            let dropped = self.entries.pop_front();
+            self.bytes -= dropped.map_or(0, |(_, entry)| entry.len());
+            self.more = true;
+        }
+    }
+
+    /// What somebody who joins is given: what is missing after what it has, or
+    /// all there is.
+    pub(super) fn since(&self, after: Option<&After>) -> Given {
+        let oldest = self.entries.front().map_or(self.seq + 1, |(seq, _)| *seq);
+        let known = after
+            .filter(|after| after.epoch == self.epoch && after.seq <= self.seq)
+            .filter(|after| after.seq + 1 >= oldest)
+            .map(|after| after.seq);
+        let above = known.unwrap_or(0);
+        Given {
+            above,
+            recovered: known.is_some(),
+            more: self.more || above >= oldest,
+        }
+    }
+
+    /// The entries above a number.
+    pub(super) fn entries(&self, above: u64) -> impl Iterator<Item = &str> {
+        let given = self.entries.iter().filter(move |(seq, _)| *seq > above);
+        given.map(|(_, entry)| &**entry)
+    }
+}
+
+/// Who came, left and was renamed since the room was last told.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    arrived: Vec<(SessionKey, Person)>,
+    left: Vec<Person>,
+    renamed: Vec<(SessionKey, Person)>,
+    /// Something changed, be it only the count.
+    is_due: bool,
+    last: Option<Duration>,
+}
+
+impl Presence {
+    pub(super) fn arrive(&mut self, key: SessionKey, person: Person) {
+        // Gone and back within the second: nobody needs to know.
+        match self.left.iter().position(|left| *left == person) {
+            Some(place) => {
+                self.left.swap_remove(place);
+            }
+            None => self.arrived.push((key, person)),
+        }
+    }
+
+    pub(super) fn leave(&mut self, key: SessionKey, person: Person) {
+        self.renamed.retain(|(other, _)| *other != key);
+        match self.arrived.iter().position(|(other, _)| *other == key) {
+            Some(place) => {
+                self.arrived.swap_remove(place);
+            }
+            None => self.left.push(person),
+        }
+    }
+
+    pub(super) fn rename(&mut self, key: SessionKey, person: Person) {
+        let news = self.arrived.iter_mut().chain(&mut self.renamed);
+        match news.into_iter().find(|(other, _)| *other == key) {
+            Some((_, known)) => *known = person,
+            None => self.renamed.push((key, person)),
+        }
+    }
+
+    /// Whether there is anything to tell.
+    pub(super) fn has_news(&self) -> bool {
+        !(self.arrived.is_empty() && self.left.is_empty() && self.renamed.is_empty())
+    }
+
+    /// When to tell the room of a change: now, or a second after the last
+    /// time. `None` if that is agreed already.
+    pub(super) fn changed(&mut self, now: Duration) -> Option<Duration> {
+        if core::mem::replace(&mut self.is_due, true) {
+            return None;
+        }
+        let next = self.last.map_or(now, |last| last + PRESENCE_INTERVAL);
+        Some(next.max(now))
+    }
+
+    /// What to tell the room; begins anew.
+    pub(super) fn tell(&mut self, room: &str, count: usize, now: Duration) -> String {
+        let people = |list: &mut Vec<(SessionKey, Person)>| -> Vec<Person> {
+            list.drain(..).map(|(_, person)| person).collect()
+        };
+        let (mut arrived, mut renamed) = (people(&mut self.arrived), people(&mut self.renamed));
+        let mut left = core::mem::take(&mut self.left);
+        if count > MAX_LISTED {
+            arrived.clear();
+            left.clear();
+            renamed.clear();
+        }
+        self.is_due = false;
+        self.last = Some(now);
+        let presence = Answer::Presence {
+            room,
+            count,
+            arrived: &arrived,
+            left: &left,
+            renamed: &renamed,
+        };
+        presence.to_json()
+    }
+}
+
+/// How many members are named; above, they are only counted.
+pub(super) const MAX_LISTED: usize = 100;
+
+/// How many entries `joined` and `history` give.
+pub(super) const MAX_ENTRIES: usize = 100;
+
+/// How many bytes of them, unless a single one is larger.
+pub(super) const MAX_ENTRIES_BYTES: usize = 64 << 10;
+
+/// A room is told at most this often who came and went.
+const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);

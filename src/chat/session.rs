@@ -1,0 +1,216 @@
+//! Who is who: sessions, their names, and the connections they have open.
+
+use core::time::Duration;
+use std::collections::{HashMap, VecDeque};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha1::{Digest as _, Sha1};
+use slab::Slab;
+
+use super::journal::Person;
+use super::limits::Budget;
+use super::names;
+use crate::server::ConnectionId;
+
+/// Where a session is kept.
+pub(super) type SessionKey = usize;
+
+/// All sessions that are connected, in grace, or remembered.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    sessions: Slab<Session>,
+    by_secret: HashMap<[u8; 20], SessionKey>,
+    by_id: HashMap<String, SessionKey>,
+    /// The names that are taken.
+    by_name: HashMap<String, SessionKey>,
+    /// Sessions without a connection, the longest gone first. One that came
+    /// back meanwhile is passed over.
+    gone: VecDeque<(Duration, SessionKey)>,
+    max_gone: usize,
+}
+
+/// One identity, however many tabs it has open.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) person: Person,
+    pub(super) tabs: Vec<Tab>,
+    pub(super) budget: Budget,
+    /// The `cid`s of its last direct messages.
+    pub(super) directs: VecDeque<String>,
+    secret: [u8; 20],
+    has_name: bool,
+    gone_since: Option<Duration>,
+}
+
+/// One connection of a session.
+#[derive(Debug)]
+pub(super) struct Tab {
+    pub(super) id: ConnectionId,
+    pub(super) rooms: Vec<usize>,
+}
+
+impl Sessions {
+    /// Remembers at most `max_gone` sessions that are not connected.
+    pub(super) fn new(max_gone: usize) -> Self {
+        Sessions {
+            sessions: Slab::new(),
+            by_secret: HashMap::new(),
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+            gone: VecDeque::new(),
+            max_gone: if max_gone == 0 { usize::MAX } else { max_gone },
+        }
+    }
+
+    pub(super) fn get(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions.get_mut(key)
+    }
+
+    /// The session of this secret.
+    pub(super) fn find(&self, secret: &str) -> Option<SessionKey> {
+        let hash: [u8; 20] = Sha1::digest(secret).into();
+        self.by_secret.get(&hash).copied()
+    }
+
+    /// The session of this public id, if it is connected or in grace.
+    pub(super) fn with_id(&self, id: &str) -> Option<SessionKey> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The session that has this name now.
+    pub(super) fn with_name(&self, name: &str) -> Option<SessionKey> {
+        self.by_name.get(&names::key(name)).copied()
+    }
+
+    /// Makes a session; its secret is known to nobody but the one who gets it.
+    pub(super) fn create(&mut self, mut random: impl FnMut(&mut [u8])) -> (SessionKey, String) {
+        let (mut secret, mut id) = ([0; 16], [0; 9]);
+        random(&mut secret);
+        random(&mut id);
+        let secret = URL_SAFE_NO_PAD.encode(secret);
+        let hash: [u8; 20] = Sha1::digest(&secret).into();
+        let id = URL_SAFE_NO_PAD.encode(id);
+        let key = self.sessions.insert(Session {
+            person: Person {
+                id: id.clone(),
+                name: String::new(),
+            },
+            tabs: Vec::new(),
+            budget: Budget::default(),
+            directs: VecDeque::new(),
+            secret: hash,
+            has_name: false,
+            gone_since: None,
+        });
+        self.by_secret.insert(hash, key);
+        self.by_id.insert(id, key);
+        (key, secret)
+    }
+
+    /// Gives a session a name.
+    ///
+    /// # Errors
+    /// Another name, if somebody else has this one.
+    pub(super) fn name(&mut self, key: Option<SessionKey>, name: &str) -> Result<(), String> {
+        let taken_by = |name: &str| self.with_name(name);
+        if taken_by(name).is_some_and(|other| Some(other) != key) {
+            return Err(names::suggest(name, |name| taken_by(name).is_some()));
+        }
+        if let Some(session) = key.and_then(|key| self.sessions.get_mut(key)) {
+            if session.has_name {
+                self.by_name.remove(&names::key(&session.person.name));
+            }
+            session.has_name = true;
+            name.clone_into(&mut session.person.name);
+            self.by_name.extend(key.map(|key| (names::key(name), key)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn attach(&mut self, key: SessionKey, id: ConnectionId) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            let rooms = Vec::new();
+            session.tabs.push(Tab { id, rooms });
+            session.gone_since = None;
+        }
+    }
+
+    /// A connection has ended: its tab, and whether it was the last one.
+    pub(super) fn detach(
+        &mut self,
+        key: SessionKey,
+        id: ConnectionId,
+        now: Duration,
+    ) -> Option<(Tab, bool)> {
+        let session = self.sessions.get_mut(key)?;
+        let place = session.tabs.iter().position(|tab| tab.id == id)?;
+        let tab = session.tabs.swap_remove(place);
+        let is_last = session.tabs.is_empty();
+        if is_last {
+            session.gone_since = Some(now);
+            self.gone.push_back((now, key));
+        }
+        Some((tab, is_last))
+    }
+
+    /// The grace of a session that went at `since` is over: its name is free.
+    /// The session itself is remembered, as long as there is room.
+    pub(super) fn release_name(&mut self, key: SessionKey, since: Duration) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && session.gone_since == Some(since)
+        {
+            session.has_name = false;
+            self.by_name.remove(&names::key(&session.person.name));
+            self.forget_longest_gone();
+        }
+    }
+
+    fn forget_longest_gone(&mut self) {
+        if self.gone.len() <= self.max_gone {
+            return;
+        }
+        // Who came back is in this list for each time it went.
+        let sessions = &self.sessions;
+        self.gone.retain(|&(since, key)| {
+            let session = sessions.get(key);
+            session.is_some_and(|session| session.gone_since == Some(since))
+        });
+        while self.gone.len() > self.max_gone
+            && let Some(&(_, key)) = self.gone.front()
+            // While its grace lasts nobody's name is taken away from them.
+            && self.get(key).is_none_or(|session| !session.has_name)
+        {
+            self.gone.pop_front();
+            if let Some(session) = self.sessions.try_remove(key) {
+                self.by_secret.remove(&session.secret);
+                self.by_id.remove(&session.person.id);
+            }
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn tab(&mut self, id: ConnectionId) -> Option<&mut Tab> {
+        self.tabs.iter_mut().find(|tab| tab.id == id)
+    }
+
+    /// Takes note of a direct message; whether it was sent before.
+    pub(super) fn is_repeated(&mut self, cid: &str) -> bool {
+        if self.directs.iter().any(|known| known == cid) {
+            return true;
+        }
+        if self.directs.len() >= MAX_DIRECTS {
+            self.directs.pop_front();
+        }
+        self.directs.push_back(cid.to_owned());
+        false
+    }
+}
+
+/// How many direct messages of a session are known again.
+const MAX_DIRECTS: usize = 64;

@@ -1,0 +1,377 @@
+//! Entries kept in memory until the program ends.
+
+use std::collections::hash_map::{DefaultHasher, Entry as Slot};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use log::warn;
+
+use crate::chat::{Busy, Draft, Entry, Job, Journal, Outcome, Page};
+
+/// Keeps the newest entries of each room in memory. Each start is a new epoch.
+#[derive(Debug)]
+pub struct MemoryJournal {
+    rooms: HashMap<Arc<str>, Ring>,
+    outcomes: VecDeque<Outcome>,
+    keep_messages: usize,
+    max_rooms: usize,
+    epoch: u64,
+}
+
+/// The newest entries of one room.
+#[derive(Debug)]
+struct Ring {
+    epoch: String,
+    entries: VecDeque<Entry>,
+    text_bytes: usize,
+    /// The number of the newest entry.
+    seq: u64,
+    /// The numbers of the entries by a hash of author and `cid`.
+    by_cid: HashMap<u64, u64>,
+    in_use: bool,
+    /// Counts up with each use, to tell which room was not used for longest.
+    used: u64,
+}
+
+impl MemoryJournal {
+    /// Keeps at most `keep_messages` entries and 4 MiB of text a room, in at
+    /// most `max_rooms` rooms (0 = no limit). Beyond, a room that nobody is in
+    /// gives way: the one that was not used for longest. `epoch` must be
+    /// another one at each start: random.
+    #[must_use]
+    pub fn new(keep_messages: usize, max_rooms: usize, epoch: u64) -> Self {
+        let or_no_limit = |limit| if limit == 0 { usize::MAX } else { limit };
+        MemoryJournal {
+            rooms: HashMap::new(),
+            outcomes: VecDeque::new(),
+            keep_messages: or_no_limit(keep_messages),
+            max_rooms: or_no_limit(max_rooms),
+            epoch,
+        }
+    }
+
+    fn append(&mut self, draft: Draft) -> Outcome {
+        let keep_messages = self.keep_messages;
+        let Some(ring) = self.ring(&draft.room) else {
+            return Outcome::Failed;
+        };
+        let key = ring.key(&draft);
+        if let Some(entry) = ring.by_cid.get(&key).and_then(|&seq| ring.get(seq))
+            && entry.draft.from.id == draft.from.id
+            && entry.draft.cid == draft.cid
+        {
+            return Outcome::Repeated(entry.clone());
+        }
+        ring.seq += 1;
+        let entry = Entry {
+            seq: ring.seq,
+            draft,
+        };
+        ring.by_cid.insert(key, entry.seq);
+        ring.text_bytes += entry.draft.text.len();
+        ring.entries.push_back(entry.clone());
+        while ring.entries.len() > keep_messages || ring.text_bytes > MAX_TEXT_BYTES {
+            ring.drop_oldest();
+        }
+        Outcome::Appended(entry)
+    }
+
+    fn load(&mut self, room: &Arc<str>, limit: usize) -> Outcome {
+        let Some(ring) = self.ring(room) else {
+            return Outcome::Failed;
+        };
+        ring.in_use = true;
+        let (entries, more) = ring.page(Page::Before(u64::MAX), limit);
+        Outcome::Loaded {
+            epoch: ring.epoch.clone(),
+            seq: ring.seq,
+            entries,
+            more,
+        }
+    }
+
+    /// The ring of a room, made where there is none yet.
+    fn ring(&mut self, room: &Arc<str>) -> Option<&mut Ring> {
+        if !self.rooms.contains_key(room) && self.rooms.len() >= self.max_rooms {
+            self.make_place()?;
+        }
+        // Counts uses, and with them gives every ring an epoch of its own.
+        self.epoch = self.epoch.wrapping_add(1);
+        let used = self.epoch;
+        let ring = match self.rooms.entry(Arc::clone(room)) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert(Ring::new(used)),
+        };
+        ring.used = used;
+        Some(ring)
+    }
+
+    fn make_place(&mut self) -> Option<()> {
+        let idle = self.rooms.iter().filter(|(_, ring)| !ring.in_use);
+        let oldest = idle.min_by_key(|(_, ring)| ring.used);
+        let Some(room) = oldest.map(|(room, _)| Arc::clone(room)) else {
+            warn!("all rooms are in use: raise --max-rooms");
+            return None;
+        };
+        self.rooms.remove(&room);
+        Some(())
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn submit(&mut self, job: Job) -> Result<(), Busy> {
+        if self.outcomes.len() >= MAX_OUTCOMES {
+            return Err(Busy);
+        }
+        let outcome = match job {
+            Job::Append(draft) => self.append(draft),
+            Job::Load { room, limit } => self.load(&room, limit),
+            Job::History { room, page, limit } => {
+                let page = self.rooms.get(&room).map(|ring| ring.page(page, limit));
+                let (entries, more) = page.unwrap_or_default();
+                Outcome::History { entries, more }
+            }
+        };
+        self.outcomes.push_back(outcome);
+        Ok(())
+    }
+
+    fn outcome(&mut self) -> Option<Outcome> {
+        self.outcomes.pop_front()
+    }
+
+    fn unload(&mut self, room: &str) {
+        if let Some(ring) = self.rooms.get_mut(room) {
+            ring.in_use = false;
+            // An empty room leaves nothing to come back to.
+            if ring.seq == 0 {
+                self.rooms.remove(room);
+            }
+        }
+    }
+}
+
+impl Ring {
+    fn new(epoch: u64) -> Self {
+        Ring {
+            epoch: format!("{epoch:016x}"),
+            entries: VecDeque::new(),
+            text_bytes: 0,
+            seq: 0,
+            by_cid: HashMap::new(),
+            in_use: false,
+            used: 0,
+        }
+    }
+
+    fn key(&self, draft: &Draft) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.epoch, &draft.from.id, &draft.cid).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn oldest(&self) -> u64 {
+        self.entries.front().map_or(self.seq + 1, |entry| entry.seq)
+    }
+
+    fn index(&self, seq: u64) -> usize {
+        usize::try_from(seq.saturating_sub(self.oldest())).unwrap_or(usize::MAX)
+    }
+
+    fn get(&self, seq: u64) -> Option<&Entry> {
+        let index = self.index(seq);
+        self.entries.get(index).filter(|entry| entry.seq == seq)
+    }
+
+    /// Some entries, ascending, and whether there are more in that direction.
+    fn page(&self, page: Page, limit: usize) -> (Vec<Entry>, bool) {
+        let length = self.entries.len();
+        let (from, to, more) = match page {
+            Page::Before(seq) => {
+                let to = self.index(seq).min(length);
+                let from = to.saturating_sub(limit);
+                (from, to, from > 0)
+            }
+            Page::After(seq) => {
+                let from = self.index(seq.saturating_add(1)).min(length);
+                let to = from.saturating_add(limit).min(length);
+                (from, to, to < length)
+            }
+        };
+        (self.entries.range(from..to).cloned().collect(), more)
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.text_bytes -= entry.draft.text.len();
+            let key = self.key(&entry.draft);
+            if let Slot::Occupied(slot) = self.by_cid.entry(key)
+                && *slot.get() == entry.seq
+            {
+                slot.remove();
+            }
+        }
+    }
+}
+
+/// What a room's texts may take.
+const MAX_TEXT_BYTES: usize = 4 << 20;
+
+/// Jobs whose outcomes nobody has taken yet.
+const MAX_OUTCOMES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Person;
+
+    fn draft(room: &str, cid: &str, text: &str) -> Draft {
+        Draft {
+            room: room.into(),
+            from: Person {
+                id: "a".into(),
+                name: "Ann".into(),
+            },
+            time: 1,
+            text: text.into(),
+            cid: cid.into(),
+        }
+    }
+
+    fn submit(journal: &mut MemoryJournal, job: Job) -> Outcome {
+        journal.submit(job).expect("not busy");
+        journal.outcome().expect("answered at once")
+    }
+
+    fn append(journal: &mut MemoryJournal, cid: &str) -> u64 {
+        match submit(journal, Job::Append(draft("lobby", cid, cid))) {
+            Outcome::Appended(entry) => entry.seq,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn page(journal: &mut MemoryJournal, page: Page, limit: usize) -> (Vec<u64>, bool) {
+        let room = "lobby".into();
+        match submit(journal, Job::History { room, page, limit }) {
+            Outcome::History { entries, more } => (entries.iter().map(|e| e.seq).collect(), more),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn load(journal: &mut MemoryJournal, room: &str) -> Option<(String, u64)> {
+        let room = room.into();
+        match submit(journal, Job::Load { room, limit: 10 }) {
+            Outcome::Loaded { epoch, seq, .. } => Some((epoch, seq)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn entries_are_numbered_without_holes() {
+        let mut journal = MemoryJournal::new(10, 0, 7);
+        let seqs: Vec<u64> = (0..5)
+            .map(|i| append(&mut journal, &i.to_string()))
+            .collect();
+        assert_eq!(seqs, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn repeat_changes_nothing_as_long_as_the_entry_is_kept() {
+        let mut journal = MemoryJournal::new(2, 0, 7);
+        append(&mut journal, "x");
+        let repeat = Job::Append(draft("lobby", "x", "other text"));
+        match submit(&mut journal, repeat) {
+            Outcome::Repeated(entry) => {
+                assert_eq!((entry.seq, entry.draft.text.as_str()), (1, "x"))
+            }
+            other => panic!("{other:?}"),
+        }
+        append(&mut journal, "y");
+        append(&mut journal, "z");
+        assert_eq!(append(&mut journal, "x"), 4);
+    }
+
+    #[test]
+    fn same_cid_of_another_author_is_no_repeat() {
+        let mut journal = MemoryJournal::new(10, 0, 7);
+        append(&mut journal, "x");
+        let mut other = draft("lobby", "x", "mine");
+        other.from.id = "b".into();
+        let outcome = submit(&mut journal, Job::Append(other));
+        assert!(matches!(outcome, Outcome::Appended(Entry { seq: 2, .. })));
+    }
+
+    #[test]
+    fn pages_go_both_ways_and_tell_whether_there_is_more() {
+        let mut journal = MemoryJournal::new(5, 0, 7);
+        for i in 0..8 {
+            append(&mut journal, &i.to_string());
+        }
+        let journal = &mut journal;
+        assert_eq!(page(journal, Page::Before(u64::MAX), 2), (vec![7, 8], true));
+        assert_eq!(page(journal, Page::Before(7), 2), (vec![5, 6], true));
+        assert_eq!(page(journal, Page::Before(5), 2), (vec![4], false));
+        assert_eq!(page(journal, Page::Before(4), 2), (vec![], false));
+        assert_eq!(page(journal, Page::After(0), 2), (vec![4, 5], true));
+        assert_eq!(page(journal, Page::After(6), 2), (vec![7, 8], false));
+        assert_eq!(page(journal, Page::After(8), 2), (vec![], false));
+        assert_eq!(page(journal, Page::After(u64::MAX), 2), (vec![], false));
+        assert_eq!(page(journal, Page::Before(0), 2), (vec![], false));
+    }
+
+    #[test]
+    fn texts_of_a_room_are_bounded_in_bytes() {
+        let mut journal = MemoryJournal::new(0, 0, 7);
+        for i in 0..5 {
+            let text = "x".repeat(1 << 20);
+            submit(
+                &mut journal,
+                Job::Append(draft("lobby", &i.to_string(), &text)),
+            );
+        }
+        assert_eq!(
+            page(&mut journal, Page::After(0), 9),
+            (vec![2, 3, 4, 5], false)
+        );
+    }
+
+    #[test]
+    fn room_that_gave_way_comes_back_in_another_epoch() {
+        let mut journal = MemoryJournal::new(10, 2, 7);
+        append(&mut journal, "x");
+        let (epoch, _) = load(&mut journal, "lobby").expect("there");
+        journal.unload("lobby");
+        for room in ["a", "b"] {
+            submit(&mut journal, Job::Append(draft(room, "x", "x")));
+        }
+        let (other, seq) = load(&mut journal, "lobby").expect("made again");
+        assert_eq!(seq, 0);
+        assert_ne!(epoch, other);
+    }
+
+    #[test]
+    fn room_in_use_does_not_give_way() {
+        let mut journal = MemoryJournal::new(10, 2, 7);
+        assert!(load(&mut journal, "a").is_some());
+        assert!(load(&mut journal, "b").is_some());
+        assert_eq!(load(&mut journal, "c"), None);
+        journal.unload("a");
+        assert!(load(&mut journal, "c").is_some());
+    }
+
+    #[test]
+    fn queue_is_bounded() {
+        let mut journal = MemoryJournal::new(10, 0, 7);
+        let job = || Job::Load {
+            room: "a".into(),
+            limit: 1,
+        };
+        for _ in 0..MAX_OUTCOMES {
+            assert_eq!(journal.submit(job()), Ok(()));
+        }
+        assert_eq!(journal.submit(job()), Err(Busy));
+        journal.outcome();
+        assert_eq!(journal.submit(job()), Ok(()));
+    }
+}

@@ -1,0 +1,3 @@
+//! Where entries are kept: implementations of [`chat::Journal`](crate::chat::Journal).
+
+pub mod memory;

@@ -1,0 +1,222 @@
+//! One connection: its phase, and what is due for it when.
+
+use core::mem;
+use core::net::IpAddr;
+
+use super::config::Config;
+use super::timers::Tick;
+use crate::fanout::Subscriber;
+use crate::websocket::message::Receiver;
+
+/// One accepted socket. Small, and without memory of its own while idle.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    pub(super) subscriber: Subscriber,
+    /// Bytes received but not taken yet: an unfinished request head, or what
+    /// waits until the peer has read its answers.
+    pub(super) held: Vec<u8>,
+    pub(super) address: IpAddr,
+    pub(super) last_received: Tick,
+    /// Since when a peer with something to receive has taken nothing.
+    pub(super) blocked_since: Option<Tick>,
+    /// The earliest entry in the timers.
+    pub(super) scheduled: Tick,
+    pub(super) io: Io,
+}
+
+/// What is known of a connection's socket.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
+pub(super) struct Io {
+    /// It may have something to read.
+    pub(super) readable: bool,
+    /// It may take something.
+    pub(super) writable: bool,
+    /// Read on to the end of the stream even after a short read.
+    pub(super) read_to_end: bool,
+    /// The peer will send nothing more.
+    pub(super) eof: bool,
+    /// Not read for now: too much waits to be sent.
+    pub(super) paused: bool,
+    /// On the list of those to read from.
+    pub(super) listed_ready: bool,
+    /// On the list of those to flush.
+    pub(super) listed_dirty: bool,
+}
+
+/// How far a connection's life has come.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// HTTP requests are expected, the last of them an upgrade.
+    Handshake { since: Tick },
+    /// The handler has it.
+    Open {
+        receiver: Receiver,
+        /// Since when a message has been incomplete.
+        unfinished_since: Option<Tick>,
+        ping: Ping,
+    },
+    /// Nothing more goes to or comes from the handler.
+    Closing { since: Tick, step: Closing },
+    /// To be removed at the end of the turn.
+    Ended,
+}
+
+/// Where the heartbeat stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ping {
+    Idle,
+    /// On its way; it may have to wait behind much else.
+    Queued,
+    /// Written whole.
+    Sent(Tick),
+}
+
+/// How far a connection's end has come (RFC 6455 §7.1).
+#[derive(Debug)]
+pub(super) enum Closing {
+    /// We sent Close first; the peer's is awaited.
+    AwaitingClose(Receiver),
+    /// Nothing more is expected; the last bytes are being written.
+    Flushing,
+    /// Our side is shut down. What the peer still sends is read and discarded,
+    /// since closing with unread input would destroy what it has not read yet.
+    Draining,
+}
+
+/// Why a connection has to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    Handshake,
+    Message,
+    Ping,
+    Pong,
+    Stall,
+    Closing,
+}
+
+impl Connection {
+    pub(super) fn new(generation: u32, address: IpAddr, now: Tick) -> Self {
+        Connection {
+            generation,
+            phase: Phase::Handshake { since: now },
+            subscriber: Subscriber::default(),
+            held: Vec::new(),
+            address,
+            last_received: now,
+            blocked_since: None,
+            scheduled: Tick::NEVER,
+            io: Io {
+                readable: false,
+                writable: true,
+                read_to_end: false,
+                eof: false,
+                paused: false,
+                listed_ready: false,
+                listed_dirty: false,
+            },
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open { .. })
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// The opening handshake is complete.
+    pub(super) fn open(&mut self) {
+        self.phase = Phase::Open {
+            receiver: Receiver::default(),
+            unfinished_since: None,
+            ping: Ping::Idle,
+        };
+    }
+
+    /// Our Close is queued and the peer's is awaited.
+    pub(super) fn await_close(&mut self, now: Tick) {
+        let receiver = self.take_receiver();
+        self.close(now, Closing::AwaitingClose(receiver));
+    }
+
+    /// The last bytes are queued; what still arrives is discarded.
+    pub(super) fn finish(&mut self, now: Tick) {
+        self.held = Vec::new();
+        self.close(now, Closing::Flushing);
+    }
+
+    fn close(&mut self, now: Tick, step: Closing) {
+        let since = match self.phase {
+            Phase::Closing { since, .. } => since,
+            _ => now,
+        };
+        self.subscriber.end();
+        self.phase = Phase::Closing { since, step };
+    }
+
+    /// Lends the receiver out while an event of it is looked at.
+    pub(super) fn take_receiver(&mut self) -> Receiver {
+        self.receiver_mut().map(mem::take).unwrap_or_default()
+    }
+
+    /// Takes it back, unless the connection is done with receiving.
+    pub(super) fn return_receiver(&mut self, receiver: Receiver) {
+        if let Some(place) = self.receiver_mut() {
+            *place = receiver;
+        }
+    }
+
+    fn receiver_mut(&mut self) -> Option<&mut Receiver> {
+        match &mut self.phase {
+            Phase::Open { receiver, .. }
+            | Phase::Closing {
+                step: Closing::AwaitingClose(receiver),
+                ..
+            } => Some(receiver),
+            _ => None,
+        }
+    }
+
+    /// Takes note that bytes have arrived: the peer lives.
+    pub(super) fn heard(&mut self, now: Tick) {
+        self.last_received = now;
+        if let Phase::Open { ping, .. } = &mut self.phase {
+            *ping = Ping::Idle;
+        }
+    }
+
+    /// What is due next, and when.
+    pub(super) fn deadline(&self, config: &Config) -> (Tick, Due) {
+        let stall = match self.blocked_since {
+            Some(since) => since.after(config.stall_timeout),
+            None => Tick::NEVER,
+        };
+        match &self.phase {
+            Phase::Handshake { since } => (since.after(config.handshake_timeout), Due::Handshake),
+            Phase::Open {
+                unfinished_since,
+                ping,
+                ..
+            } => {
+                let message = match unfinished_since {
+                    Some(since) => since.after(config.message_timeout),
+                    None => Tick::NEVER,
+                };
+                let heartbeat = match ping {
+                    Ping::Idle => (self.last_received.after(config.ping_interval), Due::Ping),
+                    Ping::Queued => (Tick::NEVER, Due::Pong),
+                    Ping::Sent(at) => (at.after(config.ping_timeout), Due::Pong),
+                };
+                heartbeat
+                    .min((message, Due::Message))
+                    .min((stall, Due::Stall))
+            }
+            Phase::Closing { since, .. } => (since.after(config.close_timeout), Due::Closing),
+            Phase::Ended => (Tick::NEVER, Due::Closing),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a handler may do.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use super::handler::ConnectionId;
+use super::hub::Hub;
+use crate::fanout::Topic;
+use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::message::Message;
+
+/// A handler's way to act on the server. Everything is queued in the order of
+/// the calls and written at the end of the turn.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub(super) hub: &'a mut Hub,
+}
+
+impl Context<'_> {
+    /// Sends a message to one connection; to several, call it for each. For a
+    /// connection that is not open any more this does nothing.
+    ///
+    /// Where more than [`Config::outbox_bytes`](super::Config::outbox_bytes)
+    /// wait for it already, the message is dropped and
+    /// [`Handler::lagged`](super::Handler::lagged) follows.
+    pub fn send<'m>(&mut self, to: ConnectionId, message: impl Into<Message<'m>>) {
+        self.hub.send(to, message.into());
+    }
+
+    /// Sends a message to every subscriber of a topic. It is encoded once.
+    pub fn publish<'m>(&mut self, topic: Topic, message: impl Into<Message<'m>>) {
+        self.hub.publish(topic, message.into());
+    }
+
+    /// Lets a connection receive what is published on a topic from now on.
+    /// Twice is once; it ends with the connection.
+    pub fn subscribe(&mut self, id: ConnectionId, topic: Topic) {
+        self.hub.subscribe(id, topic);
+    }
+
+    /// Ends a subscription. What was published before still arrives.
+    pub fn unsubscribe(&mut self, id: ConnectionId, topic: Topic) {
+        self.hub.unsubscribe(id, topic);
+    }
+
+    /// Starts the closing handshake after everything sent before (RFC 6455
+    /// §7.1.2). [`Handler::close`](super::Handler::close) follows when this
+    /// call of the handler has returned.
+    ///
+    /// A code that a server may not send becomes 1011; a reason longer than
+    /// 123 bytes is cut.
+    pub fn close(&mut self, id: ConnectionId, code: CloseCode, reason: &str) {
+        let code = if code.may_be_sent_by_server() {
+            code
+        } else {
+            CloseCode::INTERNAL_ERROR
+        };
+        self.hub.close(id, Close { code, reason });
+    }
+
+    /// Stops the server: every connection is closed with this code.
+    pub fn stop(&mut self, code: CloseCode, reason: &str) {
+        self.hub.stop = Some((code, reason.to_owned()));
+    }
+
+    /// Time since the server started. Never goes back, and stands still while
+    /// the handler is being called.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.hub.now
+    }
+
+    /// Time since 1970-01-01 UTC.
+    #[must_use]
+    pub fn unix_time(&self) -> Duration {
+        self.hub.unix_time
+    }
+
+    /// Asks for a call of [`Handler::tick`](super::Handler::tick) when
+    /// [`now`](Context::now) has reached `at`. Of several times asked for, the
+    /// earliest counts; each call is for one tick.
+    pub fn tick_at(&mut self, at: Duration) {
+        let earlier = self.hub.tick_at.is_none_or(|current| at < current);
+        if earlier {
+            self.hub.tick_at = Some(at);
+        }
+    }
+
+    /// Where a connection comes from; `None` when it is not open any more.
+    #[must_use]
+    pub fn address(&self, id: ConnectionId) -> Option<IpAddr> {
+        let connection = self.hub.connections.get(id.index())?;
+        let same = connection.generation == id.generation && connection.is_open();
+        same.then_some(connection.address)
+    }
+}

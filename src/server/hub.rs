@@ -1,0 +1,307 @@
+//! Everything a server knows of its connections except their sockets. This is
+//! what a handler acts on, through its context.
+
+use core::mem;
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::HashMap;
+
+use log::debug;
+use slab::Slab;
+
+use super::config::Config;
+use super::connection::{Connection, Phase};
+use super::handler::ConnectionId;
+use super::timers::{Tick, Timers};
+use crate::fanout::{Fanout, Topic};
+use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::frame::{Opcode, server_header};
+use crate::websocket::message::Message;
+
+/// The state of all connections. Handlers only change it; bytes move later.
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub(super) config: Config,
+    pub(super) connections: Slab<Connection>,
+    pub(super) fanout: Fanout,
+    pub(super) timers: Timers,
+    /// Connections to read from.
+    pub(super) ready: Vec<u32>,
+    /// Connections to flush.
+    pub(super) dirty: Vec<u32>,
+    /// Connections to remove at the end of the turn.
+    pub(super) ended: Vec<u32>,
+    /// What the handler is still to be told.
+    pub(super) notices: Vec<Notice>,
+    /// When the handler wants to be called.
+    pub(super) tick_at: Option<Duration>,
+    /// The handler asked the server to stop.
+    pub(super) stop: Option<(CloseCode, String)>,
+    pub(super) now: Duration,
+    pub(super) unix_time: Duration,
+    open: usize,
+    per_address: HashMap<IpAddr, u32>,
+    generation: u32,
+}
+
+/// Something the handler is to be told when it is not being called already.
+#[derive(Debug)]
+pub(super) enum Notice {
+    Closed(ConnectionId, CloseCode, String),
+    Lagged(ConnectionId, u64),
+}
+
+impl Hub {
+    pub(super) fn new(config: Config) -> Self {
+        Hub {
+            fanout: Fanout::new(config.tape_bytes, config.outbox_bytes),
+            config,
+            connections: Slab::new(),
+            timers: Timers::default(),
+            ready: Vec::new(),
+            dirty: Vec::new(),
+            ended: Vec::new(),
+            notices: Vec::new(),
+            tick_at: None,
+            stop: None,
+            now: Duration::ZERO,
+            unix_time: Duration::ZERO,
+            open: 0,
+            per_address: HashMap::new(),
+            generation: 0,
+        }
+    }
+
+    pub(super) fn tick(&self) -> Tick {
+        Tick::at(self.now)
+    }
+
+    /// A connection has been accepted; returns its place.
+    pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        *self.per_address.entry(address).or_default() += 1;
+        let connection = Connection::new(self.generation, address, self.tick());
+        let index = self.connections.insert(connection);
+        let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
+        self.schedule(index);
+        index
+    }
+
+    /// Forgets a connection that has ended.
+    pub(super) fn remove(&mut self, index: u32) {
+        let Some(mut connection) = self.connections.try_remove(index as usize) else {
+            return;
+        };
+        self.fanout.release(&mut connection.subscriber);
+        if let Some(count) = self.per_address.get_mut(&connection.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&connection.address);
+            }
+        }
+    }
+
+    /// Whether this connection's address has more connections than it may have.
+    pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
+        let max = self.config.max_connections_per_address;
+        let count = self.per_address.get(&address).copied().unwrap_or(0);
+        max != 0 && !address.to_canonical().is_loopback() && count as usize > max
+    }
+
+    /// Whether no more connections may be opened.
+    pub(super) fn is_full(&self) -> bool {
+        self.config.max_connections != 0 && self.open >= self.config.max_connections
+    }
+
+    pub(super) fn id(&self, index: u32) -> Option<ConnectionId> {
+        let connection = self.connections.get(index as usize)?;
+        let generation = connection.generation;
+        Some(ConnectionId { index, generation })
+    }
+
+    /// The connection of that name, if it is open.
+    pub(super) fn open(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = self.connections.get_mut(id.index as usize)?;
+        let same = connection.generation == id.generation;
+        (same && connection.is_open()).then_some(connection)
+    }
+
+    pub(super) fn mark_ready(&mut self, index: u32) {
+        if let Some(connection) = self.connections.get_mut(index as usize)
+            && !mem::replace(&mut connection.io.listed_ready, true)
+        {
+            self.ready.push(index);
+        }
+    }
+
+    pub(super) fn mark_dirty(&mut self, index: u32) {
+        if let Some(connection) = self.connections.get_mut(index as usize)
+            && !mem::replace(&mut connection.io.listed_dirty, true)
+        {
+            self.dirty.push(index);
+        }
+    }
+
+    /// Makes sure that a connection is looked at when its next deadline comes.
+    pub(super) fn schedule(&mut self, index: u32) {
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            let (at, _) = connection.deadline(&self.config);
+            if at < connection.scheduled {
+                connection.scheduled = at;
+                self.timers.insert(at, index);
+            }
+        }
+    }
+
+    /// Takes note whether a message is incomplete, for its deadline.
+    pub(super) fn note_unfinished(&mut self, index: u32, is_unfinished: bool) {
+        let now = self.tick();
+        if let Some(connection) = self.connections.get_mut(index as usize)
+            && let Phase::Open {
+                unfinished_since, ..
+            } = &mut connection.phase
+        {
+            if !is_unfinished {
+                *unfinished_since = None;
+            } else if unfinished_since.is_none() {
+                *unfinished_since = Some(now);
+                self.schedule(index);
+            }
+        }
+    }
+
+    /// Queues bytes that are no message: responses and control frames.
+    pub(super) fn queue(&mut self, index: u32, header: &[u8], payload: &[u8]) -> bool {
+        let Some(connection) = self.connections.get_mut(index as usize) else {
+            return false;
+        };
+        let queued = self
+            .fanout
+            .send(&mut connection.subscriber, header, payload);
+        self.mark_dirty(index);
+        queued
+    }
+
+    pub(super) fn send(&mut self, id: ConnectionId, message: Message<'_>) {
+        if self.open(id).is_none() {
+            return;
+        }
+        let payload = message.payload();
+        let header = server_header(message.opcode(), payload.len());
+        if !self.queue(id.index, &header, payload) {
+            self.notices.push(Notice::Lagged(id, 1));
+        }
+    }
+
+    pub(super) fn publish(&mut self, topic: Topic, message: Message<'_>) {
+        let payload = message.payload();
+        let header = server_header(message.opcode(), payload.len());
+        self.fanout.publish(topic, &header, payload);
+    }
+
+    pub(super) fn subscribe(&mut self, id: ConnectionId, topic: Topic) {
+        if self.open(id).is_some() {
+            let connection = &mut self.connections[id.index as usize];
+            let subscriber = &mut connection.subscriber;
+            self.fanout.subscribe(topic, id.index, subscriber);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: ConnectionId, topic: Topic) {
+        if self.open(id).is_some() {
+            let connection = &mut self.connections[id.index as usize];
+            self.fanout.unsubscribe(topic, &mut connection.subscriber);
+            self.mark_dirty(id.index);
+        }
+    }
+
+    /// The opening handshake is complete: the handler has it from now on.
+    pub(super) fn opened(&mut self, index: u32) -> Option<ConnectionId> {
+        let connection = self.connections.get_mut(index as usize)?;
+        connection.open();
+        self.open += 1;
+        let id = self.id(index)?;
+        debug!("connection {id} open");
+        Some(id)
+    }
+
+    /// Starts the closing handshake from this side.
+    pub(super) fn close(&mut self, id: ConnectionId, close: Close<'_>) {
+        if self.open(id).is_none() {
+            return;
+        }
+        self.closed(id, close);
+        self.send_close(id.index, close);
+        self.await_close(id.index);
+    }
+
+    /// The closing handshake is complete, or the connection failed: sends a
+    /// last Close if none was sent, and what still arrives is discarded.
+    pub(super) fn finish(&mut self, index: u32, close: Close<'_>, reply: Close<'_>) {
+        if let Some(id) = self.id(index) {
+            self.closed(id, close);
+            self.send_close(index, reply);
+            self.finish_flushing(index);
+        }
+    }
+
+    /// Closes a connection that the handler never hears of.
+    pub(super) fn turn_away(&mut self, index: u32, close: Close<'_>) {
+        self.send_close(index, close);
+        self.await_close(index);
+    }
+
+    fn await_close(&mut self, index: u32) {
+        let now = self.tick();
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            connection.await_close(now);
+            self.schedule(index);
+        }
+    }
+
+    /// The last bytes are queued; what still arrives is discarded.
+    pub(super) fn finish_flushing(&mut self, index: u32) {
+        let now = self.tick();
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            connection.finish(now);
+            self.mark_dirty(index);
+            self.schedule(index);
+        }
+    }
+
+    /// The connection is gone, without a word.
+    pub(super) fn end(&mut self, index: u32, why: &str) {
+        let Some(id) = self.id(index) else { return };
+        let code = CloseCode::ABNORMAL;
+        self.closed(id, Close { code, reason: why });
+        let connection = &mut self.connections[index as usize];
+        if !connection.is_ended() {
+            debug!("connection {id} ended: {why}");
+            connection.phase = Phase::Ended;
+            self.ended.push(index);
+        }
+    }
+
+    /// Takes note that a connection is open no longer.
+    fn closed(&mut self, id: ConnectionId, close: Close<'_>) {
+        if self.open(id).is_some() {
+            self.open -= 1;
+            debug!("connection {id} closed: {close}");
+            let notice = Notice::Closed(id, close.code, close.reason.to_owned());
+            self.notices.push(notice);
+        }
+    }
+
+    /// Queues a Close frame whatever else waits: it is the last one.
+    fn send_close(&mut self, index: u32, close: Close<'_>) {
+        if let Some(connection) = self.connections.get_mut(index as usize)
+            && !connection.subscriber.is_ending()
+        {
+            let payload = close.payload();
+            let header = server_header(Opcode::Close, payload.len());
+            let subscriber = &mut connection.subscriber;
+            self.fanout.send_last(subscriber, &header, &payload);
+            self.mark_dirty(index);
+        }
+    }
+}

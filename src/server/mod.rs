@@ -1,0 +1,29 @@
+//! The server: connections, their phases, and the loop that serves them.
+//!
+//! [`Core`] is the whole server without the world: it knows no socket and no
+//! clock, is generic over [`Transport`] and [`Clock`], and so can be driven
+//! from memory, by one step at a time. [`Server`] binds it to mio.
+
+mod config;
+mod connection;
+mod context;
+mod core;
+mod flush;
+mod handler;
+mod hub;
+mod listen;
+mod poll;
+mod receive;
+#[cfg(feature = "chat")]
+mod signals;
+mod timers;
+mod transport;
+
+pub use self::config::Config;
+pub use self::context::Context;
+pub use self::core::Core;
+pub use self::handler::{ConnectionId, Handler, Opening};
+pub use self::listen::{ListenError, Step, listen};
+pub use self::poll::{Handle, Server};
+pub use self::transport::{Clock, Transport};
+pub use crate::fanout::Topic;

@@ -1,0 +1,335 @@
+//! The server in the world: mio, the listening socket, the time.
+
+use core::time::Duration;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime};
+
+use log::{debug, warn};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::config::Config;
+use super::core::Core;
+use super::handler::Handler;
+use super::listen::listen;
+#[cfg(feature = "chat")]
+use super::signals::StopSignals;
+use super::transport::{Clock, Transport};
+use crate::websocket::close::{Close, CloseCode};
+
+/// A WebSocket server on one thread.
+///
+/// ```no_run
+/// use veche::{ConnectionId, Context, Message, Server};
+///
+/// let server = Server::bind("127.0.0.1:7777")?;
+/// server.run(|cx: &mut Context, id: ConnectionId, message: Message| {
+///     cx.send(id, message);
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    config: Config,
+    handle: Handle,
+    #[cfg(feature = "chat")]
+    signals: Option<StopSignals>,
+}
+
+impl Server {
+    /// A server with the default settings that listens at the first of these
+    /// addresses that can be had.
+    ///
+    /// # Errors
+    /// Where none of them can, or the system has no more descriptors.
+    pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<Self> {
+        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind");
+        for address in addresses.to_socket_addrs()? {
+            match listen(address, |_| {}) {
+                Ok(listener) => return Self::new(listener, Config::default()),
+                Err(error) => failed = error.into(),
+            }
+        }
+        Err(failed)
+    }
+
+    /// A server on a listening socket that does not block; see [`listen`].
+    ///
+    /// Raises the process's limit of descriptors as far as it may, and unless
+    /// the settings say otherwise allows as many connections as fit, less 32.
+    ///
+    /// # Errors
+    /// Where the system has no more descriptors.
+    pub fn new(listener: StdListener, mut config: Config) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::from_std(listener);
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        let handle = Handle {
+            waker: Arc::new(Waker::new(poll.registry(), WAKER)?),
+            stop: Arc::default(),
+        };
+        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+        if config.max_connections == 0 {
+            let most = usize::try_from(descriptors).unwrap_or(usize::MAX);
+            config.max_connections = most.saturating_sub(RESERVED_DESCRIPTORS).max(1);
+        }
+        Ok(Server {
+            poll,
+            listener,
+            config,
+            handle,
+            #[cfg(feature = "chat")]
+            signals: None,
+        })
+    }
+
+    /// The settings, to be changed before [`run`](Server::run).
+    pub fn config(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// The address it listens at, with the port that the system chose for 0.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// A handle to wake or stop the server from another thread.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Stops on SIGTERM and SIGINT, at once on a second one; see
+    /// [`StopSignals`].
+    ///
+    /// # Errors
+    /// Where the system does not let signals be handled.
+    #[cfg(feature = "chat")]
+    pub fn stop_on_signals(&mut self) -> io::Result<()> {
+        self.signals = Some(StopSignals::register(self.poll.registry(), SIGNALS)?);
+        Ok(())
+    }
+
+    /// Serves until it is stopped.
+    ///
+    /// # Errors
+    /// Where polling for events fails; no peer can cause that.
+    pub fn run(self, handler: impl Handler) -> io::Result<()> {
+        let Server {
+            mut poll,
+            listener,
+            config,
+            handle,
+            ..
+        } = self;
+        #[cfg(feature = "chat")]
+        let mut signals = self.signals;
+        let mut core = Core::new(config, SystemClock::start(), handler);
+        let mut door = Some(Door::new(listener));
+        let mut events = Events::with_capacity(EVENTS);
+        while !core.is_stopped() {
+            let timeout = [core.timeout(), door.as_ref().and_then(Door::timeout)];
+            match poll.poll(&mut events, timeout.into_iter().flatten().min()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => door.iter_mut().for_each(Door::knock),
+                    WAKER => core.wake(),
+                    #[cfg(feature = "chat")]
+                    SIGNALS => {
+                        let pending = signals.iter_mut().flat_map(StopSignals::pending);
+                        pending.for_each(|close| core.stop(close));
+                    }
+                    Token(place) => core.event(
+                        place,
+                        event.is_readable(),
+                        event.is_writable(),
+                        event.is_read_closed() || event.is_error(),
+                    ),
+                }
+            }
+            core.turn(events.iter().count() == EVENTS);
+            if handle.stop.swap(false, Ordering::Relaxed) {
+                core.stop(Close::new(CloseCode::GOING_AWAY, "the server stops"));
+            }
+            if core.is_stopping() {
+                // Closed at once, so that nobody waits in the backlog.
+                door = None;
+            }
+            if let Some(door) = &mut door {
+                door.let_in(&mut core, &poll);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Wakes or stops a running server, from any thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    waker: Arc<Waker>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Handle {
+    /// Has [`Handler::wake`] called soon.
+    pub fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            warn!("cannot wake the server: {error}");
+        }
+    }
+
+    /// Stops the server: everybody is told (1001) and has
+    /// [`Config::close_timeout`] to leave.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+}
+
+/// The listening socket, and whether somebody waits there.
+struct Door {
+    listener: TcpListener,
+    /// Edge-triggered readiness is told once: it is remembered.
+    someone_waits: bool,
+    /// Descriptors ran out: try again then, since no event will tell.
+    closed_until: Option<Instant>,
+}
+
+impl Door {
+    fn new(listener: TcpListener) -> Self {
+        Door {
+            listener,
+            someone_waits: true,
+            closed_until: None,
+        }
+    }
+
+    fn knock(&mut self) {
+        self.someone_waits = true;
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let until = self.closed_until;
+        let wait = until.map(|until| until.saturating_duration_since(Instant::now()));
+        wait.or(self.someone_waits.then_some(Duration::ZERO))
+    }
+
+    /// Accepts some of those who wait.
+    fn let_in<H: Handler>(&mut self, core: &mut Core<TcpStream, SystemClock, H>, poll: &Poll) {
+        if self
+            .closed_until
+            .is_some_and(|until| Instant::now() < until)
+        {
+            return;
+        }
+        self.closed_until = None;
+        for _ in 0..ACCEPT_BUDGET {
+            if !self.someone_waits {
+                break;
+            }
+            match self.listener.accept() {
+                Ok((stream, address)) => register(core, poll, stream, address),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => self.someone_waits = false,
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => {
+                        warn!("cannot accept connections for now: {error}");
+                        self.closed_until = Some(Instant::now() + ACCEPT_PAUSE);
+                        break;
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn register<H: Handler>(
+    core: &mut Core<TcpStream, SystemClock, H>,
+    poll: &Poll,
+    stream: TcpStream,
+    address: SocketAddr,
+) {
+    let place = core.accept(stream, address.ip());
+    debug!("connection at {place} from {address}");
+    let Some(stream) = core.transport(place) else {
+        return;
+    };
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    if let Err(error) = poll.registry().register(stream, Token(place), interest) {
+        warn!("cannot watch a connection: {error}");
+        core.reject(place);
+    }
+}
+
+impl Transport for TcpStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Read::read(self, buffer)
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            // Cheaper than a gathering write, and the usual case.
+            [slice] => Write::write(self, slice),
+            slices => self.write_vectored(slices),
+        }
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        TcpStream::shutdown(self, Shutdown::Write)
+    }
+}
+
+/// The system's clock.
+#[derive(Debug)]
+struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    fn start() -> Self {
+        let start = Instant::now();
+        SystemClock { start }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn unix_time(&self) -> Duration {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since.unwrap_or_default()
+    }
+}
+
+// Connections are named by their places, which count from 0.
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+#[cfg(feature = "chat")]
+const SIGNALS: Token = Token(usize::MAX - 2);
+
+/// Events told at once.
+const EVENTS: usize = 1024;
+
+/// Connections accepted in a turn, so that a crowd at the door does not stop
+/// those inside.
+const ACCEPT_BUDGET: usize = 64;
+
+/// Somebody may have left by then.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// For the journal, the log and what the system itself needs.
+const RESERVED_DESCRIPTORS: usize = 32;

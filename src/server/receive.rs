@@ -1,0 +1,282 @@
+//! From bytes to the handler: reading, requests, frames.
+
+use core::mem;
+use std::io;
+
+use log::debug;
+
+use super::connection::{Closing, Phase};
+use super::context::Context;
+use super::core::Core;
+use super::handler::{Handler, Opening};
+use super::transport::{Clock, Transport};
+use crate::http::assets;
+use crate::http::refusal::Refusal;
+use crate::http::request::{Limits, Request, is_worth_parsing};
+use crate::http::response::Status;
+use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::frame::{Opcode, server_header};
+use crate::websocket::handshake;
+use crate::websocket::message::Event;
+
+/// What became of some input.
+enum Taken {
+    /// So many bytes were taken; there may be more to find in the rest.
+    Bytes(usize),
+    /// The rest is incomplete; so many bytes of it were taken all the same.
+    Incomplete(usize),
+}
+
+impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
+    /// Reads what a connection has, within a budget.
+    pub(super) fn read(&mut self, index: u32) {
+        let mut scratch = mem::take(&mut self.scratch);
+        let mut left = READ_BUDGET_BYTES;
+        while let Some(connection) = self.hub.connections.get_mut(index as usize) {
+            connection.io.listed_ready = false;
+            if !connection.io.readable || connection.io.paused || connection.is_ended() {
+                break;
+            }
+            if left == 0 {
+                self.hub.mark_ready(index);
+                break;
+            }
+            let Some(transport) = &mut self.transports[index as usize] else {
+                break;
+            };
+            match transport.read(&mut scratch) {
+                Ok(0) => {
+                    connection.io.readable = false;
+                    connection.io.eof = true;
+                    self.peer_finished(index);
+                }
+                Ok(bytes) => {
+                    // A short read has emptied the socket: the next event comes
+                    // with the next byte. Only the end of the stream may have
+                    // come along unannounced.
+                    connection.io.readable = bytes == scratch.len() || connection.io.read_to_end;
+                    left = left.saturating_sub(bytes);
+                    self.take_in(index, &mut scratch[..bytes]);
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => connection.io.readable = false,
+                    io::ErrorKind::Interrupted => {}
+                    _ => self.hub.end(index, "reading failed"),
+                },
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    /// Goes on with a connection that was not read while too much waited to be
+    /// sent to it.
+    pub(super) fn resume(&mut self, index: u32) {
+        if let Some(connection) = self.hub.connections.get_mut(index as usize) {
+            connection.io.paused = false;
+            let mut held = mem::take(&mut connection.held);
+            self.take_in_all(index, &mut held, 0);
+            self.hub.mark_ready(index);
+        }
+    }
+
+    fn take_in(&mut self, index: u32, bytes: &mut [u8]) {
+        let now = self.hub.tick();
+        let connection = &mut self.hub.connections[index as usize];
+        connection.heard(now);
+        if connection.held.is_empty() {
+            self.take_in_all(index, bytes, 0);
+        } else {
+            let mut held = mem::take(&mut connection.held);
+            let tried = held.len();
+            held.extend_from_slice(bytes);
+            self.take_in_all(index, &mut held, tried);
+        }
+    }
+
+    /// Takes in input, of which the first `tried` bytes are known to be an
+    /// incomplete request head.
+    fn take_in_all(&mut self, index: u32, input: &mut [u8], tried: usize) {
+        let mut taken = 0;
+        while let Some(connection) = self.hub.connections.get_mut(index as usize) {
+            let over_bound = self.hub.fanout.is_over_bound(&connection.subscriber);
+            let rest = &mut input[taken..];
+            let step = match &connection.phase {
+                Phase::Ended => return,
+                Phase::Closing { step, .. } if !matches!(step, Closing::AwaitingClose(_)) => return,
+                _ if over_bound => {
+                    connection.io.paused = true;
+                    Taken::Incomplete(0)
+                }
+                Phase::Handshake { .. } if rest.is_empty() => return,
+                Phase::Handshake { .. } => self.take_request(index, rest, tried),
+                _ => self.take_event(index, rest),
+            };
+            match step {
+                Taken::Bytes(bytes) => taken += bytes,
+                Taken::Incomplete(bytes) => {
+                    taken += bytes;
+                    break;
+                }
+            }
+        }
+        if let Some(connection) = self.hub.connections.get_mut(index as usize) {
+            connection.held.extend_from_slice(&input[taken..]);
+        }
+    }
+
+    fn take_request(&mut self, index: u32, input: &[u8], tried: usize) -> Taken {
+        let limits = Limits {
+            max_head_bytes: self.hub.config.max_head_bytes,
+            max_headers: self.hub.config.max_headers,
+        };
+        if !is_worth_parsing(input, tried, &limits) {
+            return Taken::Incomplete(0);
+        }
+        let answer = match Request::parse(input, &limits) {
+            Ok(None) => return Taken::Incomplete(0),
+            Ok(Some((request, bytes))) => self.answer(index, &request).map(|()| bytes),
+            Err(refusal) => Err(refusal),
+        };
+        match answer {
+            Ok(bytes) => Taken::Bytes(bytes),
+            Err(refusal) => {
+                self.refuse(index, &refusal);
+                Taken::Bytes(0)
+            }
+        }
+    }
+
+    /// Answers a request with an upgrade or a page.
+    fn answer(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        let address = self.hub.connections[index as usize].address;
+        if self.hub.is_crowded(address) {
+            let text = "Too many connections from this address: close some first.";
+            return Err(Refusal::new(Status::TooManyRequests, text));
+        }
+        let paths = &self.hub.config.websocket_paths;
+        let is_here = paths.is_empty() || paths.contains(&request.path);
+        if handshake::is_upgrade(request) {
+            if is_here {
+                return self.upgrade(index, request);
+            }
+            let text = "No WebSocket is served at this path.";
+            return Err(Refusal::new(Status::NotFound, text));
+        }
+        let assets = self.hub.config.assets.as_deref();
+        let response = match assets {
+            Some(assets) => assets::respond(request, assets)?,
+            None => return Err(handshake::upgrade_required()),
+        };
+        if response.status == Status::NotFound && is_here {
+            return Err(handshake::upgrade_required());
+        }
+        let mut head = Vec::new();
+        response.write(&mut head, Some(&self.date()));
+        let closes = response.connection.closes();
+        self.hub.queue(index, &head, &[]);
+        if closes {
+            self.hub.finish_flushing(index);
+        } else {
+            // The next request gets a time of its own.
+            let since = self.hub.tick();
+            self.hub.connections[index as usize].phase = Phase::Handshake { since };
+        }
+        Ok(())
+    }
+
+    fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        let upgrade = handshake::upgrade(request, &self.hub.config.subprotocols)?;
+        let mut head = Vec::new();
+        upgrade.write(&mut head);
+        self.hub.queue(index, &head, &[]);
+        if self.hub.is_full() {
+            let code = CloseCode::TRY_AGAIN_LATER;
+            self.hub
+                .turn_away(index, Close::new(code, "the server is full"));
+            return Ok(());
+        }
+        if let Some(id) = self.hub.opened(index) {
+            let opening = Opening {
+                request,
+                subprotocol: upgrade.subprotocol(),
+                address: self.hub.connections[index as usize].address,
+            };
+            let mut cx = Context { hub: &mut self.hub };
+            self.handler.open(&mut cx, id, &opening);
+        }
+        Ok(())
+    }
+
+    /// Sends a refusal; nothing that follows is looked at.
+    pub(super) fn refuse(&mut self, index: u32, refusal: &Refusal) {
+        debug!("connection at {index} refused: {refusal}");
+        let mut response = Vec::new();
+        refusal.write(&mut response, Some(&self.date()));
+        self.hub.queue(index, &response, &[]);
+        self.hub.finish_flushing(index);
+    }
+
+    fn date(&self) -> String {
+        let time = std::time::UNIX_EPOCH + self.hub.unix_time;
+        httpdate::fmt_http_date(time)
+    }
+
+    fn take_event(&mut self, index: u32, input: &mut [u8]) -> Taken {
+        let max_message_bytes = self.hub.config.max_message_bytes;
+        let connection = &mut self.hub.connections[index as usize];
+        let is_open = connection.is_open();
+        let mut receiver = connection.take_receiver();
+        let taken = match receiver.receive(input, max_message_bytes) {
+            Ok((bytes, None)) => {
+                self.hub.note_unfinished(index, !receiver.is_idle());
+                Taken::Incomplete(bytes)
+            }
+            Ok((bytes, Some(event))) => {
+                match event {
+                    Event::Close(close) => self.hub.finish(index, close, close.reply()),
+                    // We have sent Close: nothing but the peer's counts.
+                    _ if !is_open => {}
+                    Event::Message(message) => {
+                        self.hub.note_unfinished(index, false);
+                        if let Some(id) = self.hub.id(index) {
+                            let mut cx = Context { hub: &mut self.hub };
+                            self.handler.message(&mut cx, id, message);
+                        }
+                    }
+                    Event::Ping(payload) => {
+                        let header = server_header(Opcode::Pong, payload.len());
+                        self.hub.queue(index, &header, payload);
+                    }
+                    Event::Pong(_) => {}
+                }
+                Taken::Bytes(bytes)
+            }
+            Err(error) => {
+                let close = Close::from(error);
+                debug!("connection at {index} failed: {close}");
+                self.hub.finish(index, close, close);
+                Taken::Bytes(0)
+            }
+        };
+        if let Some(connection) = self.hub.connections.get_mut(index as usize) {
+            connection.return_receiver(receiver);
+        }
+        taken
+    }
+
+    /// The peer will send nothing more.
+    fn peer_finished(&mut self, index: u32) {
+        let connection = &mut self.hub.connections[index as usize];
+        let waits = connection.subscriber.private_bytes() > 0;
+        match &connection.phase {
+            // It may still read: the answers to its requests, or our Close.
+            Phase::Handshake { .. } | Phase::Closing { .. } if waits => {
+                self.hub.finish_flushing(index);
+            }
+            _ => self.hub.end(index, "the peer is gone"),
+        }
+    }
+}
+
+/// How much one connection may take of a turn.
+const READ_BUDGET_BYTES: usize = 4 * 64 * 1024;

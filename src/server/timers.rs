@@ -1,0 +1,65 @@
+//! Deadlines, in buckets of a tenth of a second.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+/// A moment on the server's clock in tenths of a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tick(u32);
+
+impl Tick {
+    /// Later than everything.
+    pub(super) const NEVER: Tick = Tick(u32::MAX);
+
+    /// The last tick that has begun at `time`. A clock that counts from the
+    /// server's start gets to the end of this in thirteen years.
+    pub(super) fn at(time: Duration) -> Tick {
+        Tick(u32::try_from(time.as_millis() / TICK_MS).unwrap_or(u32::MAX - 1))
+    }
+
+    /// The first tick not before `timeout` has passed; never for a timeout of zero.
+    pub(super) fn after(self, timeout: Duration) -> Tick {
+        if timeout.is_zero() {
+            return Tick::NEVER;
+        }
+        // One more, since this tick may be nearly over.
+        let ticks = timeout.as_millis().div_ceil(TICK_MS) + 1;
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+        Tick(self.0.saturating_add(ticks).min(u32::MAX - 1))
+    }
+
+    /// When it begins.
+    pub(super) fn start(self) -> Duration {
+        Duration::from_millis(u64::from(self.0) * 100)
+    }
+}
+
+const TICK_MS: u128 = 100;
+
+/// Which connections to look at, and when.
+///
+/// An entry only says that a connection may have something due: it is looked at
+/// then and comes back for its real deadline. So a byte received moves no
+/// timer, and an idle connection costs one entry.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    buckets: BTreeMap<Tick, Vec<u32>>,
+}
+
+impl Timers {
+    pub(super) fn insert(&mut self, at: Tick, connection: u32) {
+        self.buckets.entry(at).or_default().push(connection);
+    }
+
+    /// The connections of the earliest bucket that is due at `now`.
+    pub(super) fn take_due(&mut self, now: Tick) -> Option<(Tick, Vec<u32>)> {
+        let bucket = self.buckets.first_entry()?;
+        (*bucket.key() <= now).then(|| bucket.remove_entry())
+    }
+
+    /// When the next bucket is due.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let (tick, _) = self.buckets.first_key_value()?;
+        Some(tick.start())
+    }
+}

@@ -1,0 +1,338 @@
+//! A server in memory: the whole core over pipes instead of sockets, with a
+//! clock that stands still until it is told to go on. The clients are
+//! tungstenite's, so that they do not share our mistakes.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tungstenite::{Message, WebSocket};
+use veche::server::{Clock, Core, Transport};
+use veche::{Close, Config, Handler};
+
+/// A server, and the pipes to its clients.
+pub struct World<H> {
+    pub core: Core<Pipe, FakeClock, H>,
+    clock: FakeClock,
+    pipes: Vec<Pipe>,
+}
+
+/// Both ends of a connection.
+#[derive(Clone, Debug, Default)]
+pub struct Pipe(Rc<RefCell<Both>>);
+
+#[derive(Debug, Default)]
+struct Both {
+    to_server: VecDeque<u8>,
+    to_client: VecDeque<u8>,
+    /// The client sends nothing more.
+    client_done: bool,
+    /// The server sends nothing more.
+    server_done: bool,
+    /// The connection was reset.
+    reset: bool,
+    /// How many bytes may lie on their way to the client.
+    capacity: Option<usize>,
+    /// The server has something to be told.
+    readable: bool,
+    writable: bool,
+    /// How often the server read and wrote.
+    reads: usize,
+    writes: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct FakeClock(Rc<Cell<Duration>>);
+
+/// A client's end.
+pub struct Client {
+    pub pipe: Pipe,
+    pub place: usize,
+    socket: Option<WebSocket<ClientEnd>>,
+}
+
+#[derive(Debug)]
+struct ClientEnd(Pipe);
+
+pub const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: veche\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+impl<H: Handler> World<H> {
+    pub fn new(config: Config, handler: H) -> Self {
+        let clock = FakeClock::default();
+        // Time has passed before the server started.
+        clock.0.set(Duration::from_secs(1_000));
+        World {
+            core: Core::new(config, clock.clone(), handler),
+            clock,
+            pipes: Vec::new(),
+        }
+    }
+
+    /// A connection that has sent nothing yet.
+    pub fn accept(&mut self, address: &str) -> Client {
+        let pipe = Pipe::default();
+        let address: IpAddr = address.parse().unwrap();
+        let place = self.core.accept(pipe.clone(), address);
+        self.pipes
+            .resize_with(self.pipes.len().max(place + 1), Pipe::default);
+        self.pipes[place] = pipe.clone();
+        let socket = None;
+        Client {
+            pipe,
+            place,
+            socket,
+        }
+    }
+
+    /// A WebSocket connection.
+    pub fn connect(&mut self, address: &str) -> Client {
+        let mut client = self.accept(address);
+        client.write(REQUEST.as_bytes());
+        self.run();
+        let head = client.read();
+        assert!(
+            head.starts_with(b"HTTP/1.1 101 "),
+            "{}",
+            String::from_utf8_lossy(&head)
+        );
+        let end = head.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+        for &byte in head[end..].iter().rev() {
+            client.pipe.0.borrow_mut().to_client.push_front(byte);
+        }
+        client.open();
+        client
+    }
+
+    /// Takes turns until nothing happens any more without the time going on.
+    pub fn run(&mut self) {
+        for _ in 0..10_000 {
+            let mut told = false;
+            for (place, pipe) in self.pipes.iter().enumerate() {
+                let mut both = pipe.0.borrow_mut();
+                let (readable, writable) = (both.readable, both.writable);
+                (both.readable, both.writable) = (false, false);
+                let closed = both.client_done || both.reset;
+                drop(both);
+                if readable || writable {
+                    told = true;
+                    self.core.event(place, readable, writable, closed);
+                }
+            }
+            self.core.turn(false);
+            let is_quiet = !told && self.core.timeout() != Some(Duration::ZERO);
+            if is_quiet || self.core.is_stopped() {
+                return;
+            }
+        }
+        panic!("the loop spins");
+    }
+
+    /// Lets the time go on, from one deadline to the next.
+    pub fn advance(&mut self, mut time: Duration) {
+        self.run();
+        while let Some(wait) = self.core.timeout().filter(|wait| *wait <= time)
+            && !self.core.is_stopped()
+        {
+            self.clock.0.set(self.clock.0.get() + wait);
+            time -= wait;
+            self.run();
+        }
+        self.clock.0.set(self.clock.0.get() + time);
+        self.run();
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Duration {
+        self.0.get()
+    }
+
+    fn unix_time(&self) -> Duration {
+        // 2026-01-01T00:00:00Z, when the server starts.
+        self.0.get() + Duration::from_secs(1_767_225_600 - 1_000)
+    }
+}
+
+impl Transport for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut both = self.0.borrow_mut();
+        both.reads += 1;
+        if both.reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        if both.to_server.is_empty() && !both.client_done {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        both.to_server.read(buffer)
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut both = self.0.borrow_mut();
+        both.writes += 1;
+        if both.reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        let room = both
+            .capacity
+            .map_or(usize::MAX, |c| c.saturating_sub(both.to_client.len()));
+        if room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let all = slices.iter().flat_map(|slice| slice.iter().copied());
+        let before = both.to_client.len();
+        both.to_client.extend(all.take(room));
+        Ok(both.to_client.len() - before)
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().server_done = true;
+        Ok(())
+    }
+}
+
+impl Client {
+    /// Speaks WebSocket from here on.
+    pub fn open(&mut self) {
+        let end = ClientEnd(self.pipe.clone());
+        let config = WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None);
+        let socket = WebSocket::from_raw_socket(end, Role::Client, Some(config));
+        self.socket = Some(socket);
+    }
+
+    /// Bytes as they are.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let mut both = self.pipe.0.borrow_mut();
+        both.to_server.extend(bytes);
+        both.readable = true;
+    }
+
+    /// All bytes that have arrived.
+    pub fn read(&mut self) -> Vec<u8> {
+        let mut both = self.pipe.0.borrow_mut();
+        both.writable = true;
+        both.to_client.drain(..).collect()
+    }
+
+    pub fn send(&mut self, message: impl Into<Message>) {
+        self.socket.as_mut().unwrap().send(message.into()).unwrap();
+    }
+
+    pub fn say(&mut self, json: &Value) {
+        self.send(json.to_string());
+    }
+
+    /// All messages that have arrived.
+    pub fn messages(&mut self) -> Vec<Message> {
+        let socket = self.socket.as_mut().unwrap();
+        std::iter::from_fn(|| socket.read().ok()).collect()
+    }
+
+    /// All text messages that have arrived, which are JSON.
+    pub fn frames(&mut self) -> Vec<Value> {
+        let messages = self.messages().into_iter();
+        let texts = messages.filter_map(|m| m.into_text().ok());
+        texts
+            .filter_map(|text| serde_json::from_str(&text).ok())
+            .collect()
+    }
+
+    /// The Close that has arrived.
+    pub fn closed(&mut self) -> Option<CloseFrame> {
+        self.messages()
+            .into_iter()
+            .find_map(|message| match message {
+                Message::Close(frame) => frame,
+                _ => None,
+            })
+    }
+
+    /// Sends nothing more.
+    pub fn finish(&mut self) {
+        let mut both = self.pipe.0.borrow_mut();
+        both.client_done = true;
+        both.readable = true;
+    }
+
+    /// Is lost.
+    pub fn reset(&mut self) {
+        let mut both = self.pipe.0.borrow_mut();
+        both.reset = true;
+        both.readable = true;
+    }
+
+    /// Takes at most so many bytes before it reads.
+    pub fn set_capacity(&mut self, bytes: Option<usize>) {
+        let mut both = self.pipe.0.borrow_mut();
+        both.capacity = bytes;
+        both.writable = true;
+    }
+
+    /// Whether the server has said that nothing more will come.
+    pub fn is_shut(&self) -> bool {
+        self.pipe.0.borrow().server_done
+    }
+
+    /// Whether the server has let go of the connection.
+    pub fn is_gone(&self) -> bool {
+        // This client's ends and the world's are left.
+        let own = 1 + usize::from(self.socket.is_some());
+        Rc::strong_count(&self.pipe.0) <= own + 1
+    }
+
+    pub fn reads(&self) -> usize {
+        self.pipe.0.borrow().reads
+    }
+
+    pub fn writes(&self) -> usize {
+        self.pipe.0.borrow().writes
+    }
+}
+
+impl Read for ClientEnd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut both = self.0.0.borrow_mut();
+        if both.to_client.is_empty() && !both.server_done {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        both.writable = true;
+        both.to_client.read(buffer)
+    }
+}
+
+impl Write for ClientEnd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut both = self.0.0.borrow_mut();
+        both.to_server.extend(bytes);
+        both.readable = true;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A Close, to compare with.
+pub fn close(code: u16, reason: &str) -> CloseFrame {
+    CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
+    }
+}
+
+/// Stops the server as a signal would.
+pub fn stop<H: Handler>(world: &mut World<H>, code: u16, reason: &str) {
+    let code = veche::CloseCode::new(code);
+    world.core.stop(Close { code, reason });
+    world.run();
+}

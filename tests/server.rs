@@ -1,0 +1,535 @@
+//! The server's core in memory: phases, deadlines, bounds.
+#![allow(clippy::unwrap_used)]
+
+#[path = "common/world.rs"]
+mod world;
+
+use std::time::Duration;
+
+use tungstenite::Message as Frame;
+use veche::{Close, Config, ConnectionId, Context, Handler, Message, Opening, Topic};
+use world::{REQUEST, World, close, stop};
+
+const HOME: &str = "127.0.0.1";
+const AWAY: &str = "192.0.2.1";
+const ALL: Topic = Topic(1);
+
+/// Does what it is told, and keeps what it was told.
+#[derive(Default)]
+struct Puppet {
+    log: Vec<String>,
+    keep_the_slow: bool,
+}
+
+impl Handler for Puppet {
+    fn open(&mut self, cx: &mut Context<'_>, id: ConnectionId, opening: &Opening<'_>) {
+        self.log.push(format!("open {id} {}", opening.request.path));
+        cx.subscribe(id, ALL);
+    }
+
+    fn message(&mut self, cx: &mut Context<'_>, id: ConnectionId, message: Message<'_>) {
+        match message {
+            Message::Text("bye") => cx.close(id, veche::CloseCode::NORMAL, "as you wish"),
+            Message::Text("tick") => cx.tick_at(cx.now() + Duration::from_secs(3)),
+            Message::Text(text) if text.starts_with("all ") => cx.publish(ALL, &text[4..]),
+            Message::Text("much") => cx.send(id, &"x".repeat(1000)),
+            message => cx.send(id, message),
+        }
+    }
+
+    fn close(&mut self, _: &mut Context<'_>, id: ConnectionId, close: Close<'_>) {
+        self.log.push(format!(
+            "close {id} {} {}",
+            close.code.value(),
+            close.reason
+        ));
+    }
+
+    fn lagged(&mut self, cx: &mut Context<'_>, id: ConnectionId, missed: u64) {
+        self.log.push(format!("lagged {id} {missed}"));
+        if !self.keep_the_slow {
+            cx.close(id, veche::CloseCode::new(4008), "too slow");
+        }
+    }
+
+    fn wake(&mut self, _: &mut Context<'_>) {
+        self.log.push("wake".into());
+    }
+
+    fn tick(&mut self, _: &mut Context<'_>) {
+        self.log.push("tick".into());
+    }
+}
+
+fn world() -> World<Puppet> {
+    World::new(Config::default(), Puppet::default())
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn log(world: &mut World<Puppet>) -> Vec<String> {
+    std::mem::take(&mut world.core.handler().log)
+}
+
+#[test]
+fn message_is_answered_by_the_handler() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.send("hello");
+    client.send(Frame::binary(vec![1, 2, 3]));
+    world.run();
+    assert_eq!(
+        client.messages(),
+        [Frame::text("hello"), Frame::binary(vec![1, 2, 3])]
+    );
+    assert_eq!(log(&mut world), ["open 0.1 /ws"]);
+}
+
+#[test]
+fn frames_in_the_segment_of_the_request_are_answered_after_the_101() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    // "Hi", masked with zeros.
+    let frame = [0x81, 0x82, 0, 0, 0, 0, b'H', b'i'];
+    client.write(&[REQUEST.as_bytes(), &frame].concat());
+    world.run();
+    let bytes = client.read();
+    assert!(bytes.starts_with(b"HTTP/1.1 101 "));
+    assert!(bytes.ends_with(b"\r\n\r\n\x81\x02Hi"));
+}
+
+#[test]
+fn frames_behind_a_refused_request_are_never_looked_at() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    let refused = REQUEST.replace("Version: 13", "Version: 12");
+    client.write(&[refused.as_bytes(), &[0x81, 0x82, 0, 0, 0, 0, b'H', b'i']].concat());
+    world.run();
+    let text = String::from_utf8(client.read()).unwrap();
+    assert!(text.starts_with("HTTP/1.1 426 ") && text.contains("Sec-WebSocket-Version: 13"));
+    assert!(client.is_shut() && log(&mut world).is_empty());
+}
+
+#[test]
+fn request_delivered_byte_by_byte_is_accepted_and_parsed_once_a_line() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    for byte in REQUEST.as_bytes() {
+        client.write(&[*byte]);
+        world.run();
+    }
+    assert!(client.read().starts_with(b"HTTP/1.1 101 "));
+}
+
+#[test]
+fn short_read_is_not_followed_by_another() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    let before = client.reads();
+    client.send("one");
+    world.run();
+    assert_eq!(client.reads() - before, 1);
+}
+
+#[test]
+fn broadcast_is_one_write_a_client_whatever_the_number_of_messages() {
+    let mut world = world();
+    let mut clients: Vec<_> = (0..3).map(|_| world.connect(HOME)).collect();
+    let before = clients[2].writes();
+    for text in ["all a", "all b", "all c"] {
+        clients[0].send(text);
+    }
+    world.run();
+    assert_eq!(clients[2].writes() - before, 1);
+    for client in &mut clients {
+        let texts = ["a", "b", "c"].map(Frame::text);
+        assert_eq!(client.messages(), texts);
+    }
+}
+
+#[test]
+fn silent_peer_is_asked_and_then_lost() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    world.advance(seconds(24));
+    assert_eq!(client.messages(), []);
+    world.advance(seconds(2));
+    assert_eq!(client.read(), [0x89, 0]);
+    world.advance(seconds(9));
+    assert!(!client.is_gone());
+    world.advance(seconds(2));
+    assert!(client.is_gone());
+    assert_eq!(log(&mut world)[1], "close 0.1 1006 no answer to a ping");
+}
+
+#[test]
+fn any_byte_proves_life() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    for _ in 0..10 {
+        world.advance(seconds(26));
+        assert_eq!(client.read(), [0x89, 0], "asked again");
+        client.write(&[0x82]);
+        world.advance(seconds(2));
+        client.write(&[0x80, 0, 0, 0, 0]);
+        world.run();
+        assert_eq!(client.read(), [0x82, 0]);
+    }
+}
+
+#[test]
+fn time_to_answer_a_ping_counts_from_when_it_was_written() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.set_capacity(Some(1));
+    world.advance(seconds(26));
+    client.set_capacity(Some(0));
+    assert_eq!(client.read(), [0x89], "half of a ping");
+    world.advance(seconds(20));
+    client.set_capacity(None);
+    world.advance(seconds(9));
+    assert!(!client.is_gone());
+    world.advance(seconds(2));
+    assert!(client.is_gone());
+}
+
+#[test]
+fn unfinished_request_is_refused_in_time_however_it_drips() {
+    let mut world = world();
+    let (mut silent, mut dripping) = (world.accept(HOME), world.accept(HOME));
+    for byte in &REQUEST.as_bytes()[..9] {
+        dripping.write(&[*byte]);
+        world.advance(seconds(1));
+    }
+    world.advance(seconds(2));
+    assert!(silent.is_gone() && silent.read().is_empty());
+    assert!(dripping.read().starts_with(b"HTTP/1.1 408 "));
+    assert!(dripping.is_shut());
+}
+
+#[test]
+fn unfinished_message_is_failed_in_time() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.write(&[0x01, 0x81, 0, 0, 0, 0, b'x']);
+    for _ in 0..13 {
+        world.advance(seconds(10));
+        client.write(&[0x8a, 0x80, 0, 0, 0, 0]);
+    }
+    let expected = close(1008, "message not complete in time");
+    assert_eq!(client.closed(), Some(expected));
+}
+
+#[test]
+fn peer_that_closes_gets_its_code_back_and_the_server_closes_first() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.write(&[0x88, 0x85, 0, 0, 0, 0, 0x0b, 0xb8, b'b', b'y', b'e']);
+    world.run();
+    assert_eq!(client.read(), [0x88, 2, 0x0b, 0xb8]);
+    assert!(client.is_shut() && !client.is_gone());
+    client.finish();
+    world.run();
+    assert!(client.is_gone());
+    assert_eq!(log(&mut world)[1..], ["close 0.1 3000 bye"]);
+}
+
+#[test]
+fn handler_closes_after_everything_sent_before() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.send("all first");
+    client.send("second");
+    client.send("bye");
+    client.send("never seen");
+    world.run();
+    let close = Frame::Close(Some(close(1000, "as you wish")));
+    assert_eq!(
+        client.messages(),
+        [Frame::text("first"), Frame::text("second"), close]
+    );
+    assert_eq!(log(&mut world)[1..], ["close 0.1 1000 as you wish"]);
+    // Its answer, which tungstenite has sent, completes the handshake.
+    world.run();
+    assert!(client.is_shut());
+}
+
+#[test]
+fn peer_that_does_not_close_is_dropped_in_time() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.send("bye");
+    world.advance(seconds(4));
+    assert!(!client.is_gone());
+    world.advance(seconds(2));
+    assert!(client.is_gone());
+}
+
+#[test]
+fn lost_peer_is_told_to_the_handler_once() {
+    let mut world = world();
+    let (mut one, mut two) = (world.connect(HOME), world.connect(HOME));
+    one.reset();
+    two.finish();
+    world.run();
+    assert!(one.is_gone() && two.is_gone());
+    let log = log(&mut world);
+    assert!(
+        log.contains(&"close 0.1 1006 reading failed".into()),
+        "{log:?}"
+    );
+    assert!(
+        log.contains(&"close 1.2 1006 the peer is gone".into()),
+        "{log:?}"
+    );
+    assert_eq!(log.len(), 4);
+}
+
+#[test]
+fn place_of_one_that_has_gone_does_not_get_its_messages() {
+    let mut world = world();
+    let mut one = world.connect(HOME);
+    one.reset();
+    world.run();
+    let mut two = world.connect(HOME);
+    assert_eq!(two.place, one.place);
+    two.send("all x");
+    world.run();
+    assert_eq!(two.messages(), [Frame::text("x")]);
+    assert_eq!(log(&mut world)[2], "open 0.2 /ws");
+}
+
+#[test]
+fn reader_that_lags_is_told_apart_and_the_others_lose_nothing() {
+    let mut world = world();
+    world.core.handler().keep_the_slow = true;
+    let (mut fast, mut slow) = (world.connect(HOME), world.connect(HOME));
+    slow.set_capacity(Some(100));
+    let text = "x".repeat(10_000);
+    for round in 0..40 {
+        fast.send(format!("all {text}"));
+        world.run();
+        assert_eq!(fast.messages().len(), 1, "round {round}");
+    }
+    let log = log(&mut world);
+    assert!(
+        log.iter().any(|line| line.starts_with("lagged 1.2 ")),
+        "{log:?}"
+    );
+    slow.set_capacity(None);
+    world.run();
+    let frames = slow.messages();
+    assert!(
+        frames
+            .iter()
+            .all(|frame| *frame == Frame::text(text.clone())),
+        "torn"
+    );
+    let dropped: usize = log
+        .iter()
+        .filter_map(|l| l.strip_prefix("lagged 1.2 ")?.parse::<usize>().ok())
+        .sum::<usize>();
+    assert_eq!(frames.len() + dropped, 40);
+}
+
+#[test]
+fn reader_that_takes_nothing_is_closed_by_the_stall_timer() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.set_capacity(Some(0));
+    client.send("hello");
+    for _ in 0..7 {
+        world.advance(seconds(4));
+        client.write(&[0x8a, 0x80, 0, 0, 0, 0]);
+    }
+    assert_eq!(log(&mut world).len(), 1);
+    world.advance(seconds(4));
+    assert_eq!(log(&mut world), ["lagged 0.1 0", "close 0.1 4008 too slow"]);
+    world.advance(seconds(6));
+    assert!(client.is_gone());
+}
+
+#[test]
+fn requests_of_a_peer_that_does_not_read_wait() {
+    let mut world = World::new(
+        Config {
+            outbox_bytes: 2_500,
+            ..Config::default()
+        },
+        Puppet::default(),
+    );
+    let mut client = world.connect(HOME);
+    client.set_capacity(Some(0));
+    for _ in 0..20 {
+        client.send("much");
+    }
+    world.run();
+    client.send("last");
+    world.run();
+    assert_eq!(log(&mut world).len(), 1, "nothing was dropped");
+    let mut frames = Vec::new();
+    for _ in 0..30 {
+        client.set_capacity(Some(1_100));
+        world.run();
+        frames.extend(client.messages());
+    }
+    assert_eq!(frames.len(), 21);
+    assert_eq!(frames.last(), Some(&Frame::text("last")));
+}
+
+#[test]
+fn one_address_has_a_bound_and_the_loopback_has_not() {
+    let config = || Config {
+        max_connections_per_address: 2,
+        ..Config::default()
+    };
+    let mut world = World::new(config(), Puppet::default());
+    let _open: Vec<_> = (0..2).map(|_| world.connect(AWAY)).collect();
+    let mut refused = world.accept(AWAY);
+    refused.write(REQUEST.as_bytes());
+    world.run();
+    assert!(refused.read().starts_with(b"HTTP/1.1 429 "));
+    let _other = world.connect("192.0.2.2");
+    let _loopback: Vec<_> = (0..5).map(|_| world.connect("::1")).collect();
+    let _mapped: Vec<_> = (0..5).map(|_| world.connect("::ffff:127.0.0.1")).collect();
+}
+
+#[test]
+fn place_of_an_address_is_free_again_when_its_connection_has_ended() {
+    let config = Config {
+        max_connections_per_address: 1,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    for _ in 0..5 {
+        world.connect(AWAY).reset();
+        world.run();
+    }
+}
+
+#[test]
+fn connection_beyond_the_last_is_told_to_come_back_later() {
+    let config = Config {
+        max_connections: 1,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut one = world.connect(HOME);
+    let mut two = world.connect(HOME);
+    assert_eq!(two.closed(), Some(close(1013, "the server is full")));
+    one.reset();
+    world.run();
+    let mut three = world.connect(HOME);
+    three.send("in");
+    world.run();
+    assert_eq!(three.messages(), [Frame::text("in")]);
+    assert_eq!(
+        log(&mut world).len(),
+        3,
+        "the handler never heard of the second"
+    );
+}
+
+#[test]
+fn stopping_tells_everybody_and_waits_for_their_answers() {
+    let mut world = world();
+    let (mut one, mut two) = (world.connect(HOME), world.connect(HOME));
+    let silent = world.accept(HOME);
+    stop(&mut world, 1012, "retry_ms=1000");
+    let expected = close(1012, "retry_ms=1000");
+    assert_eq!(one.closed(), Some(expected.clone()));
+    assert!(silent.is_gone() && !world.core.is_stopped());
+    world.run();
+    one.finish();
+    world.run();
+    assert!(one.is_gone() && !world.core.is_stopped());
+    assert_eq!(two.closed(), Some(expected));
+    world.run();
+    two.finish();
+    world.run();
+    assert!(world.core.is_stopped());
+}
+
+#[test]
+fn stopping_ends_in_time_and_at_once_when_asked_twice() {
+    let mut world = world();
+    let _silent = world.connect(HOME);
+    stop(&mut world, 1001, "");
+    world.advance(seconds(4));
+    assert!(!world.core.is_stopped());
+    stop(&mut world, 1001, "");
+    assert!(world.core.is_stopped());
+
+    let mut world = self::world();
+    let _silent = world.connect(HOME);
+    stop(&mut world, 1001, "");
+    world.advance(seconds(6));
+    assert!(world.core.is_stopped());
+}
+
+#[test]
+fn handler_is_called_when_it_asked_to_be() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.send("tick");
+    world.advance(seconds(2));
+    assert_eq!(log(&mut world).len(), 1);
+    world.advance(seconds(2));
+    world.core.wake();
+    world.run();
+    assert_eq!(log(&mut world), ["tick", "wake"]);
+    world.advance(seconds(10));
+    assert!(log(&mut world).is_empty());
+}
+
+#[test]
+fn time_limit_stops_the_server() {
+    let config = Config {
+        time_limit: seconds(60),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    world.advance(seconds(59));
+    assert!(!world.core.is_stopping());
+    world.advance(seconds(2));
+    assert!(world.core.is_stopped());
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_up_to_the_upgrade() {
+    struct Page;
+    impl veche::http::assets::Assets for Page {
+        fn find(&self, path: &str) -> Option<veche::http::assets::Asset<'_>> {
+            (path.len() == 1)
+                .then(|| veche::http::assets::Asset::new(path, path.as_bytes().to_vec()))
+        }
+    }
+    let config = Config {
+        assets: Some(Box::new(Page)),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut client = world.accept(HOME);
+    let get = |path: &str| format!("GET /{path} HTTP/1.1\r\nHost: veche\r\n\r\n");
+    client.write((get("a") + &get("b") + &get("c") + REQUEST).as_bytes());
+    world.run();
+    let text = String::from_utf8(client.read()).unwrap();
+    let bodies: Vec<_> = text.split("\r\n\r\n").skip(1).collect();
+    assert!(bodies[0].starts_with("aHTTP/1.1 200 "), "{text}");
+    assert!(bodies[1].starts_with("bHTTP/1.1 200 "), "{text}");
+    assert!(bodies[2].starts_with("cHTTP/1.1 101 "), "{text}");
+    assert_eq!(bodies[3], "");
+}
+
+#[test]
+fn peer_that_shuts_its_side_after_a_request_still_gets_the_answer() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    client.write(b"GET / HTTP/1.1\r\nHost: veche\r\n\r\n");
+    client.finish();
+    world.run();
+    assert!(client.read().starts_with(b"HTTP/1.1 426 "));
+    assert!(client.is_gone());
+}
