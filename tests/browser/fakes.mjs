@@ -1,0 +1,57 @@
+// A clock turned by hand and a socket that goes nowhere.
+
+export class FakeClock {
+  #now = 1_000_000;
+  #timers = new Map();
+  #next = 1;
+
+  now = () => this.#now;
+
+  setTimeout = (action, ms) => {
+    this.#timers.set(this.#next, { at: this.#now + ms, action });
+    return this.#next++;
+  };
+
+  clearTimeout = timer => this.#timers.delete(timer);
+
+  /** Time goes by, and every timer on the way goes off at its own moment. */
+  pass(ms) {
+    const end = this.#now + ms;
+    for (;;) {
+      const due = [...this.#timers].filter(([, { at }]) => at <= end).sort((a, b) => a[1].at - b[1].at)[0];
+      if (!due) break;
+      this.#timers.delete(due[0]);
+      this.#now = Math.max(this.#now, due[1].at);
+      due[1].action();
+    }
+    this.#now = end;
+  }
+}
+
+export class FakeSocket {
+  readyState = 0;
+  sent = [];
+  closed = false;
+
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close() {
+    this.closed = true;
+  }
+
+  opens() {
+    this.readyState = 1;
+    this.onopen();
+  }
+
+  hears(message) {
+    this.onmessage({ data: JSON.stringify(message) });
+  }
+
+  closes(code, reason = '') {
+    this.readyState = 3;
+    this.onclose({ code, reason });
+  }
+}

@@ -1,0 +1,549 @@
+// The page's models without a page: no DOM, no network, a clock that is turned by hand.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import english from '../../www/js/languages/en.js';
+import russian from '../../www/js/languages/ru.js';
+import { askedDelay, backoffDelay, isFinal } from '../../www/js/models/backoff.js';
+import { hue, initials } from '../../www/js/models/colour.js';
+import { Chat } from '../../www/js/models/chat.js';
+import { Connection } from '../../www/js/models/connection.js';
+import { layout } from '../../www/js/models/layout.js';
+import { tokens } from '../../www/js/models/markup.js';
+import { newCid, Outbox } from '../../www/js/models/outbox.js';
+import { Room, roomName } from '../../www/js/models/room.js';
+import { Timeline } from '../../www/js/models/timeline.js';
+import { FakeClock, FakeSocket } from './fakes.mjs';
+
+describe('backoff', () => {
+  test('ceiling doubles from half a second to twenty', () => {
+    const ceilings = [0, 1, 2, 3, 4, 5, 6, 40].map(attempt => backoffDelay(attempt, () => 1));
+    assert.deepEqual(ceilings, [500, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000]);
+  });
+
+  test('jitter is full', () => {
+    assert.equal(backoffDelay(5, () => 0), 0);
+  });
+
+  test('codes 4500 to 4999 are final and no others', () => {
+    assert.deepEqual([1000, 1006, 1012, 4008, 4499].filter(isFinal), []);
+    assert.deepEqual([4500, 4507, 4999].filter(isFinal), [4500, 4507, 4999]);
+  });
+
+  test('a delay asked for in the close reason is kept, with jitter', () => {
+    assert.equal(askedDelay('retry_ms=3000', () => 0), 3000);
+    assert.equal(askedDelay('restart; retry_ms=3000', () => 0.5), 4500);
+    assert.equal(askedDelay('bye', () => 0), null);
+    assert.equal(askedDelay(undefined, () => 0), null);
+  });
+});
+
+describe('connection', () => {
+  function dialled() {
+    const clock = new FakeClock();
+    const sockets = [];
+    const heard = [];
+    const connection = new Connection({
+      dial: () => sockets[sockets.push(new FakeSocket()) - 1],
+      clock,
+      random: () => 1,
+      on: { state: () => {}, socketOpen: () => {}, message: message => heard.push(message) },
+    });
+    connection.start();
+    const open = () => {
+      sockets.at(-1).opens();
+      connection.greeted(25);
+    };
+    return { clock, sockets, heard, connection, open };
+  }
+
+  test('lost connection waits, then dials again', () => {
+    const { clock, sockets, connection, open } = dialled();
+    open();
+    sockets[0].closes(1006);
+    assert.equal(connection.state.phase, 'waiting');
+    clock.pass(499);
+    assert.equal(sockets.length, 1);
+    clock.pass(1);
+    assert.equal(sockets.length, 2);
+  });
+
+  test('connections that do not last keep the wait growing', () => {
+    const { clock, sockets, connection, open } = dialled();
+    for (const wait of [500, 1000, 2000]) {
+      open();
+      sockets.at(-1).closes(1011);
+      assert.equal(connection.state.until - clock.now(), wait);
+      clock.pass(wait);
+    }
+    open();
+    clock.pass(10_000);
+    sockets.at(-1).closes(1006);
+    assert.equal(connection.state.until - clock.now(), 500);
+  });
+
+  test('final close code ends it, and only a person begins again', () => {
+    const { clock, sockets, connection, open } = dialled();
+    open();
+    sockets[0].closes(4503, 'kicked');
+    assert.deepEqual(connection.state, { phase: 'closed', code: 4503, reason: 'kicked' });
+    clock.pass(100_000);
+    connection.wake();
+    assert.equal(sockets.length, 1);
+    connection.start();
+    assert.equal(sockets.length, 2);
+  });
+
+  test('waking up does not wait', () => {
+    const { sockets, connection, open } = dialled();
+    open();
+    sockets[0].closes(1006);
+    connection.wake();
+    assert.equal(sockets.length, 2);
+  });
+
+  test('silence is probed, and an unanswered probe ends the socket', () => {
+    const { clock, sockets, connection, open } = dialled();
+    open();
+    clock.pass(25_000);
+    assert.deepEqual(sockets[0].sent.at(-1), { type: 'ping', n: 1 });
+    clock.pass(10_000);
+    assert.equal(connection.state.phase, 'waiting');
+    assert.ok(sockets[0].closed);
+  });
+
+  test('anything heard answers a probe', () => {
+    const { clock, sockets, heard, connection, open } = dialled();
+    open();
+    for (let n = 1; n <= 5; n += 1) {
+      clock.pass(25_000);
+      assert.deepEqual(sockets[0].sent.at(-1), { type: 'ping', n });
+      sockets[0].hears({ type: 'pong', n });
+    }
+    assert.equal(connection.state.phase, 'open');
+    assert.deepEqual(heard, [], 'a pong is nobody else’s business');
+  });
+
+  test('greeting that does not come is a lost connection', () => {
+    const { clock, sockets, connection } = dialled();
+    sockets[0].opens();
+    clock.pass(15_000);
+    assert.equal(connection.state.phase, 'waiting');
+  });
+
+  test('events of an abandoned socket are not heard', () => {
+    const { sockets, heard, connection, open } = dialled();
+    open();
+    const { onmessage } = sockets[0];
+    connection.stop();
+    assert.equal(sockets[0].onmessage, null);
+    onmessage({ data: 'not JSON' });
+    assert.deepEqual(heard, []);
+  });
+});
+
+describe('outbox', () => {
+  function box({ kept = null, up = true } = {}) {
+    const clock = new FakeClock();
+    const state = { up, kept };
+    const sent = [];
+    const outbox = new Outbox({
+      store: { read: () => state.kept, write: items => (state.kept = JSON.parse(JSON.stringify(items))) },
+      clock,
+      send: item => state.up && sent.push(item.body.text) > 0,
+      changed: () => {},
+    });
+    /** Returns the cid. */
+    const say = text => outbox.add('lobby', { type: 'message', room: 'lobby', text }).cid;
+    return { outbox, clock, state, sent, say };
+  }
+
+  test('cid is 128 random bits in the allowed alphabet', () => {
+    assert.match(newCid(), /^[0-9a-f]{32}$/);
+    assert.notEqual(newCid(), newCid());
+  });
+
+  test('what cannot go waits, and goes in order', () => {
+    const { outbox, state, sent, say } = box({ up: false });
+    say('one');
+    say('two');
+    assert.deepEqual(sent, []);
+    state.up = true;
+    outbox.flush();
+    assert.deepEqual(sent, ['one', 'two']);
+  });
+
+  test('is kept until delivered, over a reload', () => {
+    const first = box();
+    const one = first.say('one');
+    const two = first.say('two');
+    first.outbox.delivered(one);
+    const second = box({ kept: first.state.kept });
+    second.outbox.flush();
+    assert.deepEqual(second.sent, ['two']);
+    assert.equal(second.outbox.items[0].body.cid, two);
+  });
+
+  test('lost connection puts unanswered items back with their cid', () => {
+    const { outbox, sent, say } = box();
+    say('one');
+    outbox.flush();
+    assert.deepEqual(sent, ['one']);
+    outbox.disconnected();
+    outbox.flush();
+    assert.deepEqual(sent, ['one', 'one']);
+    assert.equal(outbox.items.length, 1);
+  });
+
+  test('server that asks for a pause gets one, and then one message at a time', () => {
+    const { outbox, clock, sent, say } = box();
+    const [one, two, three] = ['one', 'two', 'three'].map(say);
+    outbox.delivered(one);
+    outbox.postpone(two, 400);
+    outbox.postpone(three, 400);
+    clock.pass(399);
+    assert.equal(sent.length, 3);
+    clock.pass(1);
+    assert.deepEqual(sent.slice(3), ['two']);
+    outbox.delivered(two);
+    assert.deepEqual(sent.slice(3), ['two', 'three']);
+  });
+
+  test('failed item stays until it is tried again or discarded', () => {
+    const { outbox, sent, say } = box();
+    const one = say('one');
+    outbox.fail(one, { code: 'too_large', text: 'too long' });
+    outbox.flush();
+    assert.equal(outbox.items[0].state, 'failed');
+    assert.deepEqual(sent, ['one']);
+    outbox.retry(one);
+    assert.deepEqual(sent, ['one', 'one']);
+    outbox.discard(one);
+    assert.deepEqual(outbox.items, []);
+  });
+
+  test('room that cannot be sent to does not hold up the others', () => {
+    const sent = [];
+    const outbox = new Outbox({
+      store: { read: () => null, write: () => {} },
+      clock: new FakeClock(),
+      send: item => item.room === 'open' && sent.push(item.body.text) > 0,
+      changed: () => {},
+    });
+    outbox.add('shut', { text: 'waits' });
+    outbox.add('open', { text: 'goes' });
+    assert.deepEqual(sent, ['goes']);
+  });
+});
+
+const ann = { id: 'a', name: 'Ann' };
+const entry = (seq, more = {}) => ({ type: 'message', seq, time: seq * 1000, from: ann, text: `${seq}`, cid: `c${seq}`, ...more });
+const entries = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => entry(from + index));
+const seqs = timeline => timeline.items.filter(item => item.entry).map(item => item.entry.seq);
+
+describe('timeline', () => {
+  function joined(from, to, epoch = 'e') {
+    const timeline = new Timeline();
+    timeline.join({ epoch, seq: to, entries: entries(from, to), recovered: false, more: from > 1 });
+    return timeline;
+  }
+
+  test('first join recovers nothing and knows where history goes on', () => {
+    const timeline = joined(5, 8);
+    assert.deepEqual([timeline.seq, timeline.oldest, timeline.more], [8, 5, true]);
+  });
+
+  test('entry known already changes nothing', () => {
+    const timeline = joined(1, 3);
+    assert.equal(timeline.add([entry(2)]), 0);
+    assert.equal(timeline.add([entry(4), entry(4)]), 1);
+    assert.deepEqual(seqs(timeline), [1, 2, 3, 4]);
+  });
+
+  test('rejoin adds exactly what was missed', () => {
+    const timeline = joined(1, 3);
+    const missed = timeline.join({ epoch: 'e', seq: 5, entries: entries(4, 5), recovered: true, more: true });
+    assert.deepEqual(missed, entries(4, 5));
+    assert.equal(timeline.openGap, undefined);
+    assert.deepEqual(seqs(timeline), [1, 2, 3, 4, 5]);
+  });
+
+  test('gap is marked, filled in order and gone', () => {
+    const timeline = joined(1, 3);
+    timeline.join({ epoch: 'e', seq: 309, entries: entries(210, 309), recovered: false, more: true });
+    const gap = timeline.openGap;
+    assert.equal(timeline.items[3], gap);
+    assert.deepEqual([gap.from, gap.to], [4, 209]);
+    timeline.add([entry(310)]);
+    timeline.fill(gap, entries(4, 103));
+    assert.deepEqual([gap.from, gap.to], [104, 209]);
+    timeline.fill(gap, entries(104, 203));
+    timeline.fill(gap, entries(204, 209));
+    assert.deepEqual(seqs(timeline), entries(1, 310).map(({ seq }) => seq));
+    assert.ok(!timeline.items.some(item => item.kind === 'gap'));
+  });
+
+  test('gap of a thousand is filled, a longer one is a divider', () => {
+    const thousand = joined(1, 3);
+    thousand.join({ epoch: 'e', seq: 1103, entries: entries(1004, 1103), recovered: false, more: true });
+    assert.deepEqual([thousand.openGap.from, thousand.openGap.to], [4, 1003]);
+    const longer = joined(1, 3);
+    longer.join({ epoch: 'e', seq: 1104, entries: entries(1005, 1104), recovered: false, more: true });
+    assert.equal(longer.openGap, undefined);
+    assert.deepEqual([longer.items[3].kind, longer.items[3].long], ['gap', true]);
+  });
+
+  test('new epoch keeps what was said above a divider, and nothing twice', () => {
+    const timeline = joined(1, 3);
+    const kept = entry(1, { cid: 'c3' });
+    const fresh = entry(2, { cid: 'new' });
+    const missed = timeline.join({ epoch: 'f', seq: 2, entries: [kept, fresh], recovered: false, more: false });
+    assert.deepEqual(missed, [fresh]);
+    assert.deepEqual(timeline.items.map(item => item.entry?.cid ?? item.kind), ['c1', 'c2', 'epoch', 'c3', 'new']);
+    assert.deepEqual([timeline.epoch, timeline.seq], ['f', 2]);
+  });
+
+  test('seq that went back is a new numbering', () => {
+    const timeline = joined(1, 9);
+    timeline.join({ epoch: 'e', seq: 4, entries: entries(1, 4), recovered: false, more: false });
+    assert.equal(timeline.seq, 4);
+    assert.equal(timeline.items.filter(item => item.kind === 'epoch').length, 1);
+  });
+
+  test('older history goes above, notes stay where they happened', () => {
+    const timeline = joined(3, 4);
+    timeline.note('notice', { text: 'hm' });
+    timeline.add([entry(5)]);
+    timeline.prepend(entries(1, 2), false);
+    assert.deepEqual(timeline.items.map(item => item.entry?.seq ?? item.kind), [1, 2, 3, 4, 'notice', 5]);
+    assert.equal(timeline.more, false);
+  });
+
+  test('arrivals and departures make one line, and cancel out', () => {
+    const timeline = joined(1, 1);
+    const bob = { id: 'b', name: 'Bob' };
+    timeline.presence({ arrived: [ann, bob] }, 1);
+    timeline.presence({ left: [ann] }, 2);
+    const lines = timeline.items.filter(item => item.kind === 'presence');
+    assert.equal(lines.length, 1);
+    assert.deepEqual([lines[0].arrived, lines[0].left], [[bob], []]);
+    timeline.presence({ left: [bob] }, 3);
+    assert.ok(!timeline.items.some(item => item.kind === 'presence'));
+  });
+
+  test('trimmed timeline can ask for what it forgot', () => {
+    const timeline = joined(1, 100);
+    timeline.trim(50);
+    assert.deepEqual([seqs(timeline).length, timeline.oldest, timeline.more], [50, 51, true]);
+    timeline.prepend(entries(1, 50), false);
+    assert.equal(seqs(timeline).length, 100);
+  });
+});
+
+describe('layout', () => {
+  const rowsOf = list => layout(list.map(one => ({ key: one.cid, kind: 'entry', entry: one })), [], { id: 'me', name: 'Me' });
+  const noon = new Date(2024, 4, 1, 12).getTime();
+  const at = (minutes, more) => entry(minutes, { time: noon + minutes * 60_000, ...more });
+
+  test('messages of one author within five minutes are grouped', () => {
+    const rows = rowsOf([at(0), at(4), at(9), at(10, { from: { id: 'b', name: 'Bob' } })]);
+    assert.deepEqual(rows.map(row => row.grouped ?? row.kind), ['day', false, true, false, false]);
+  });
+
+  test('days are set apart, and end a group', () => {
+    const rows = rowsOf([at(719), at(721)]);
+    assert.deepEqual(rows.map(row => row.grouped ?? row.kind), ['day', false, 'day', false]);
+  });
+
+  test('own message keeps its row from pending to delivered', () => {
+    const me = { id: 'me', name: 'Me' };
+    const pending = { cid: 'x', room: 'r', time: noon, body: { text: 'hi', cid: 'x' }, state: 'sent' };
+    const [, before] = layout([], [pending], me);
+    const [, after] = layout([{ key: '0:1', kind: 'entry', entry: at(0, { from: me, cid: 'x' }) }], [], me);
+    assert.equal(before.key, after.key);
+  });
+});
+
+describe('markup', () => {
+  const links = text => tokens(text).filter(token => token.href).map(token => token.text);
+
+  test('only http and https are links', () => {
+    assert.deepEqual(links('https://a.example http://b.example javascript:alert(1) ftp://c.example'), ['https://a.example', 'http://b.example']);
+  });
+
+  test('punctuation of the sentence is not part of a link', () => {
+    assert.deepEqual(links('See https://a.example/x. (Or https://a.example/y_(z)!)'), ['https://a.example/x', 'https://a.example/y_(z)']);
+  });
+
+  test('tokens give the text back', () => {
+    const text = ' <b>https://a.example</b>, http:// and https://[ ';
+    assert.equal(tokens(text).map(token => token.text).join(''), text);
+  });
+});
+
+describe('languages', () => {
+  test('both say the same things with the same parameters', () => {
+    assert.deepEqual(Object.keys(russian), Object.keys(english));
+    for (const key of Object.keys(english)) {
+      const parameters = string => [...new Set(JSON.stringify(string).match(/\{\w+\}/g))].sort();
+      assert.deepEqual(parameters(russian[key]), parameters(english[key]), key);
+    }
+  });
+
+  test('plurals have every form that their language needs', () => {
+    for (const [key, string] of Object.entries(english)) {
+      if (typeof string === 'object') assert.deepEqual(Object.keys(string), ['one', 'other'], key);
+    }
+    for (const [key, string] of Object.entries(russian)) {
+      if (typeof string === 'object') assert.deepEqual(Object.keys(string), ['one', 'few', 'other'], key);
+    }
+  });
+});
+
+describe('rooms and people', () => {
+  test('room names are spelled as the server spells them', () => {
+    assert.equal(roomName(' #Площадь 1 '), 'площадь-1');
+    assert.equal(roomName(''), null);
+    assert.equal(roomName('a/b'), null);
+    assert.equal(roomName('x'.repeat(65)), null);
+  });
+
+  test('typing ends by itself and with what was typed', () => {
+    const room = new Room('lobby');
+    room.startsTyping(ann, 1000);
+    assert.deepEqual(room.typing(5999), { names: ['Ann'], next: 6000 });
+    assert.deepEqual(room.typing(6000), { names: [], next: null });
+    room.startsTyping(ann, 7000);
+    room.stopsTyping('a');
+    assert.deepEqual(room.typing(7001).names, []);
+  });
+
+  test('a name has one colour, whatever its case', () => {
+    assert.equal(hue('Ann'), hue('ANN'));
+    assert.equal(initials('ann-maria v'), 'AM');
+    assert.equal(initials('Ёж'), 'Ё');
+  });
+});
+
+describe('chat', () => {
+  /** A chat whose server is the test: `says` answers, `asked` is what it was sent last. */
+  function begun(kept = {}) {
+    const clock = new FakeClock();
+    const sockets = [];
+    const events = [];
+    const store = new Map(Object.entries({ name: 'Me', rooms: [{ name: 'lobby' }], ...kept }));
+    const area = { get: key => store.get(key) ?? null, set: (key, value) => store.set(key, value) };
+    const chat = new Chat({
+      dial: () => sockets[sockets.push(new FakeSocket()) - 1],
+      clock,
+      random: () => 0,
+      local: area,
+      session: { get: () => null, set: () => {} },
+      notify: (event, detail) => events.push([event, detail]),
+    });
+    chat.open('lobby');
+    chat.connection.start();
+    const says = message => sockets.at(-1).hears(message);
+    const asked = () => sockets.at(-1).sent.at(-1);
+    const welcome = () => {
+      sockets.at(-1).opens();
+      says({ type: 'welcome', session: 's', id: 'me', name: 'Me', limits: {}, ping_seconds: 25, commands: [] });
+    };
+    const joined = more => says({
+      type: 'joined', room: 'lobby', epoch: 'e', count: 1, members: [], recovered: false, more: false, cid: asked().cid, ...more,
+    });
+    const lose = () => {
+      sockets.at(-1).closes(1006);
+      clock.pass(1);
+      welcome();
+    };
+    welcome();
+    return { chat, clock, store, sockets, says, asked, joined, lose, events };
+  }
+
+  const recovered = ({ events }) => events.filter(([event]) => event === 'recovered').map(([, { count }]) => count);
+
+  test('says hello with its session, then joins where it was', () => {
+    const { sockets, joined, lose } = begun({ session: 'old' });
+    assert.deepEqual(sockets[0].sent[0], { type: 'hello', name: 'Me', session: 'old' });
+    joined({ seq: 2, entries: entries(1, 2) });
+    lose();
+    const [hello, join] = sockets[1].sent;
+    assert.equal(hello.session, 's');
+    assert.deepEqual(join.after, { epoch: 'e', seq: 2 });
+  });
+
+  test('filling a gap goes on after another loss, and is reported once', () => {
+    const it = begun();
+    it.joined({ seq: 1, entries: entries(1, 1) });
+    it.lose();
+    it.joined({ seq: 301, entries: entries(202, 301) });
+    assert.deepEqual([it.asked().after, it.asked().limit], [1, 100]);
+    it.says({ type: 'history', room: 'lobby', entries: entries(2, 101), more: true, cid: it.asked().cid });
+    it.lose();
+    it.joined({ seq: 301, entries: [], recovered: true });
+    assert.deepEqual([it.asked().after, it.asked().limit], [101, 100]);
+    it.says({ type: 'history', room: 'lobby', entries: entries(102, 201), more: true, cid: it.asked().cid });
+    assert.deepEqual(seqs(it.chat.room.timeline), entries(1, 301).map(({ seq }) => seq));
+    assert.deepEqual(recovered(it), [300]);
+  });
+
+  test('one’s own messages are not among the recovered', () => {
+    const it = begun();
+    it.joined({ seq: 1, entries: entries(1, 1) });
+    it.chat.say('mine');
+    const { cid } = it.asked();
+    it.lose();
+    it.joined({ seq: 3, recovered: true, entries: [entry(2), entry(3, { from: { id: 'me', name: 'Me' }, cid })] });
+    assert.deepEqual(recovered(it), [1]);
+    assert.deepEqual(it.chat.outbox.items, []);
+  });
+
+  test('join that came too often is asked again', () => {
+    const { clock, sockets, says, asked } = begun();
+    const { cid } = asked();
+    says({ type: 'error', code: 'rate_limited', text: 'slow down', cid, retry_ms: 300 });
+    const before = sockets[0].sent.length;
+    clock.pass(300);
+    assert.equal(sockets[0].sent.length, before + 1);
+    assert.deepEqual([asked().type, asked().cid], ['join', cid]);
+  });
+
+  test('message to a room that the server has us not in joins it first', () => {
+    const { chat, says, asked, joined } = begun();
+    joined({ seq: 0, entries: [] });
+    chat.say('hello');
+    const { cid } = asked();
+    says({ type: 'error', code: 'not_joined', text: 'join first', cid });
+    assert.equal(asked().type, 'join');
+    joined({ seq: 0, entries: [] });
+    assert.deepEqual([asked().type, asked().cid], ['message', cid]);
+  });
+
+  test('what was read before a reload is not unread after it', () => {
+    const kept = { rooms: [{ name: 'lobby' }, { name: 'wharf', read: { epoch: 'e', seq: 3 } }] };
+    const { chat, says } = begun(kept);
+    says({ type: 'joined', room: 'wharf', epoch: 'e', seq: 5, count: 1, members: [], recovered: false, more: false, entries: entries(1, 5) });
+    assert.equal(chat.rooms.get('wharf').unread, 2);
+  });
+
+  test('private message goes to the longest name that is here', () => {
+    const { chat, asked, joined } = begun();
+    joined({ seq: 0, entries: [], members: [{ id: 'a', name: 'Anna' }, { id: 'b', name: 'Anna Maria' }] });
+    chat.say('/msg anna maria hello there');
+    const { to, text, type } = asked();
+    assert.deepEqual([type, to, text], ['direct', 'b', 'hello there']);
+    chat.say('/msg Bob hello');
+    assert.deepEqual([asked().type, asked().line], ['command', '/msg Bob hello']);
+  });
+
+  test('name that is taken is asked for again', () => {
+    const { events, says, chat, sockets } = begun();
+    sockets[0].closes(1006);
+    chat.enter('Ann');
+    sockets[1].opens();
+    says({ type: 'error', code: 'name_taken', text: 'taken', suggestion: 'Ann 2' });
+    assert.deepEqual(events.at(-1), ['name-refused', { name: 'Ann', suggestion: 'Ann 2', text: 'taken' }]);
+    assert.equal(chat.connection.state.phase, 'idle');
+  });
+});

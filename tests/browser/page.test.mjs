@@ -1,0 +1,352 @@
+// The page in a real browser against the real program.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { launch, Person, startServer, startWire, until } from './harness.mjs';
+
+let browser;
+let server;
+let people;
+
+before(async () => {
+  browser = await launch();
+});
+
+after(() => browser?.close());
+
+beforeEach(async () => {
+  people = [];
+  server = await startServer();
+});
+
+afterEach(async () => {
+  try {
+    // Every page of every test: no foreign request, no CSP violation, no error on the console.
+    for (const person of people) await person.leave();
+  } finally {
+    await server.stop();
+  }
+});
+
+async function person(url = server.url, options = {}) {
+  const one = await Person.at(browser, url, options);
+  people.push(one);
+  return one;
+}
+
+describe('talking', () => {
+  test('two pages chat and see the same in the same order', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person()).enter('Bob');
+    await ann.say('Hello');
+    await bob.say('Hello yourself');
+    await ann.say('How is the weather?');
+    const all = ['Hello', 'Hello yourself', 'How is the weather?'];
+    await ann.sees(all);
+    await bob.sees(all);
+    await ann.counts('.own.delivered', 2);
+    await bob.counts('.own.delivered', 1);
+    await ann.counts('.pending, .failed', 0);
+  });
+
+  test('members and arrivals are shown, typing too', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person()).enter('Bob');
+    await ann.page.locator('#members', { hasText: 'Bob' }).waitFor();
+    await ann.page.locator('.presence', { hasText: 'Bob' }).waitFor({ state: 'attached' });
+    await bob.page.locator('#text').pressSequentially('Hm');
+    await ann.page.locator('#typing', { hasText: 'Bob is typing' }).waitFor();
+    await bob.page.keyboard.press('Enter');
+    await until(async () => assert.equal(await ann.page.locator('#typing').textContent(), ''));
+  });
+
+  test('name that is taken gets a suggestion that is free', async () => {
+    await (await person()).enter('Ann');
+    const other = await person();
+    await other.visit();
+    await other.page.fill('#name', 'ann');
+    await other.page.keyboard.press('Enter');
+    await other.page.locator('#name-problem', { hasText: 'taken' }).waitFor();
+    const suggestion = await other.page.inputValue('#name');
+    assert.notEqual(suggestion.toLowerCase(), 'ann');
+    await other.page.keyboard.press('Enter');
+    await other.connected();
+    assert.match(await other.page.locator('#me').textContent(), new RegExp(`${suggestion}$`));
+  });
+
+  test('name and session outlive a reload', async () => {
+    const ann = await (await person()).enter('Ann');
+    await ann.say('Before');
+    await ann.page.reload();
+    await ann.connected();
+    await ann.say('After');
+    await ann.sees(['Before', 'After']);
+    await ann.counts('.own.delivered', 2);
+  });
+
+  test('commands are answered quietly, private messages reach one person', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person()).enter('Bob');
+    const eve = await (await person()).enter('Eve');
+    await ann.type('/who');
+    await ann.page.locator('.notice', { hasText: 'Eve' }).waitFor();
+    await ann.type('/msg Bob between us');
+    await bob.page.locator('.direct', { hasText: 'between us' }).waitFor();
+    await ann.page.locator('.direct', { hasText: 'between us' }).waitFor();
+    await ann.type('/me waves');
+    await eve.page.locator('.action', { hasText: 'Ann waves' }).waitFor();
+    await eve.sees(['Ann waves']);
+  });
+
+  test('rooms are switched by the address and keep what is said in them', async () => {
+    const ann = await (await person()).enter('Ann', '#garden');
+    const bob = await (await person()).enter('Bob');
+    await ann.say('Among trees');
+    await bob.visit('#garden');
+    await bob.sees(['Among trees']);
+    await bob.visit('#lobby');
+    await bob.sees([]);
+    await ann.say('Still here');
+    await bob.page.locator('#rooms a', { hasText: 'garden' }).locator('.badge', { hasText: '1' }).waitFor();
+    await until(async () => assert.match(await bob.page.title(), /^\(1\) #lobby/));
+    await bob.page.goBack();
+    await bob.sees(['Among trees', 'Still here']);
+    await bob.counts('#rooms .badge', 0);
+  });
+});
+
+describe('safety', () => {
+  test('markup in names, messages and rooms is text', async () => {
+    const name = '<img src=x onerror=alert(1)>';
+    const texts = ['<script>alert(1)</script>', '<b>bold</b> &amp; <svg/onload=alert(1)>', 'javascript:alert(1)'];
+    const ann = await (await person()).enter(name);
+    const bob = await (await person()).enter('Bob');
+    for (const text of texts) await ann.say(text);
+    await bob.sees(texts);
+    await bob.page.locator('.author', { hasText: name }).first().waitFor();
+    for (const { page } of [ann, bob]) {
+      assert.equal(await page.locator('#log :is(img, script, b, svg, a)').count(), 0);
+      assert.equal(await page.locator('#members :is(img, script)').count(), 0);
+    }
+  });
+
+  test('links lead out without telling where from', async () => {
+    const ann = await (await person()).enter('Ann');
+    await ann.say('See https://example.org/a_(b), now.');
+    const link = ann.page.locator('#log a');
+    assert.equal(await link.getAttribute('href'), 'https://example.org/a_(b)');
+    assert.equal(await link.getAttribute('rel'), 'noopener noreferrer');
+  });
+
+  test('page is served under a strict policy', async () => {
+    const policy = (await fetch(server.url)).headers.get('content-security-policy') ?? '';
+    assert.match(policy, /default-src 'none'/);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+  });
+});
+
+describe('a network that fails', () => {
+  let wire;
+
+  beforeEach(async () => {
+    wire = await startWire(server.url);
+  });
+
+  afterEach(() => wire.stop());
+
+  const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => `message ${from + index}`);
+
+  test('page that was cut off recovers exactly what it missed and says so once', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person(wire.url)).enter('Bob');
+    await ann.say('Before');
+    await bob.sees(['Before']);
+    wire.cut();
+    await bob.disconnected();
+    await ann.say('Missed 1');
+    await ann.say('Missed 2');
+    assert.deepEqual(await bob.texts(), ['Before']);
+    wire.mend();
+    await bob.sees(['Before', 'Missed 1', 'Missed 2']);
+    assert.deepEqual(await bob.page.locator('.recovered').allTextContents(), ['2 messages recovered']);
+    assert.equal(await bob.page.locator('#status').textContent(), '2 messages recovered');
+    assert.ok(await bob.page.locator('#connection').isHidden());
+  });
+
+  test('a gap longer than one answer is filled', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person(wire.url)).enter('Bob');
+    await ann.say('Before');
+    await bob.sees(['Before']);
+    wire.cut();
+    await bob.disconnected();
+    await ann.crowd('lobby', numbered(1, 230));
+    wire.mend();
+    await bob.sees(['Before', ...numbered(1, 230)]);
+    await bob.page.locator('.recovered', { hasText: '230 messages recovered' }).waitFor({ state: 'attached' });
+    await bob.counts('.gap', 0);
+  });
+
+  test('what is typed while cut off arrives once, after the return', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person(wire.url)).enter('Bob');
+    wire.cut();
+    await bob.disconnected();
+    await bob.type('First');
+    await bob.type('Second');
+    await bob.counts('.own.pending', 2);
+    wire.mend();
+    await ann.sees(['First', 'Second']);
+    await bob.sees(['First', 'Second']);
+    await bob.counts('.own.delivered', 2);
+  });
+
+  test('what is typed while cut off outlives a reload', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person(wire.url)).enter('Bob');
+    wire.cut();
+    await bob.disconnected();
+    await bob.type('First');
+    await bob.type('Second');
+    await bob.page.reload();
+    await bob.disconnected();
+    await bob.sees(['First', 'Second']);
+    await bob.counts('.own.pending', 2);
+    wire.mend();
+    await ann.sees(['First', 'Second']);
+    await bob.sees(['First', 'Second']);
+    await bob.counts('.own.delivered', 2);
+  });
+
+  test('message whose answer was lost is sent again and posted once', async () => {
+    const ann = await (await person()).enter('Ann');
+    const bob = await (await person(wire.url)).enter('Bob');
+    wire.deafen();
+    await bob.type('Said once');
+    await ann.sees(['Said once']);
+    await bob.counts('.own.pending', 1);
+    wire.cut();
+    await bob.disconnected();
+    wire.mend();
+    await bob.page.locator('.own.delivered', { hasText: 'Said once' }).waitFor();
+    await ann.say('Yes');
+    await ann.sees(['Said once', 'Yes']);
+    await bob.sees(['Said once', 'Yes']);
+  });
+
+  test('waiting page comes back at once when told to', async () => {
+    const bob = await (await person(wire.url)).enter('Bob');
+    wire.cut();
+    await bob.page.locator('#connection[data-phase="waiting"] #connection-now').waitFor();
+    wire.mend();
+    // The wait may end by itself just before the click; either way the page is back.
+    await bob.page.locator('#connection-now').click({ timeout: 2000 }).catch(() => {});
+    await bob.connected();
+  });
+});
+
+describe('reading', () => {
+  const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => `message ${from + index}`);
+
+  test('older history comes in above without moving what is read', async () => {
+    const ann = await (await person()).enter('Ann');
+    await ann.crowd('lobby', numbered(1, 150));
+    const bob = await (await person()).enter('Bob');
+    await bob.page.locator('.entry', { hasText: 'message 150' }).waitFor();
+    assert.equal((await bob.texts())[0], 'message 51');
+    const moved = await bob.page.evaluate(async () => {
+      const scroller = document.getElementById('scroller');
+      const [first] = document.querySelectorAll('#log .entry');
+      scroller.scrollTop = first.offsetTop - scroller.offsetTop;
+      const before = first.getBoundingClientRect().top;
+      const more = () => document.querySelectorAll('#log .entry').length > 100;
+      while (!more()) await new Promise(requestAnimationFrame);
+      return Math.abs(first.getBoundingClientRect().top - before);
+    });
+    assert.ok(moved < 2, `moved by ${moved} px`);
+    await bob.sees(numbered(1, 150));
+  });
+
+  test('new messages below are counted and do not move the page', async () => {
+    const ann = await (await person()).enter('Ann');
+    await ann.crowd('lobby', numbered(1, 60));
+    const bob = await (await person()).enter('Bob');
+    await bob.page.locator('.entry', { hasText: 'message 60' }).waitFor();
+    const scroller = bob.page.locator('#scroller');
+    await scroller.evaluate(element => element.scrollTo(0, 200));
+    await bob.page.locator('#pill.calm').waitFor();
+    await ann.say('One');
+    await ann.say('Two');
+    await bob.page.locator('#pill', { hasText: '2 new messages' }).waitFor();
+    assert.equal(await scroller.evaluate(element => element.scrollTop), 200);
+    await bob.page.click('#pill');
+    await bob.page.locator('.entry', { hasText: 'Two' }).waitFor();
+    await bob.page.locator('#pill').waitFor({ state: 'hidden' });
+    await ann.say('Three');
+    await until(async () => {
+      const toGo = await scroller.evaluate(it => it.scrollHeight - it.scrollTop - it.clientHeight);
+      assert.ok(toGo < 2, 'follows the end again');
+    });
+  });
+});
+
+describe('everybody', () => {
+  test('keyboard alone is enough', async () => {
+    const ann = await person();
+    await ann.visit();
+    const { keyboard } = ann.page;
+    const focused = () => ann.page.evaluate(() => document.activeElement.id);
+    assert.equal(await focused(), 'name');
+    await keyboard.type('Ann');
+    await keyboard.press('Enter');
+    await ann.connected();
+    await until(async () => assert.equal(await focused(), 'text'));
+    await keyboard.type('one');
+    await keyboard.press('Shift+Enter');
+    await keyboard.type('two');
+    await keyboard.press('Enter');
+    await ann.sees(['one\ntwo']);
+    const seen = new Set();
+    for (let step = 0; step < 30; step += 1) {
+      await keyboard.press('Tab');
+      seen.add(await focused());
+    }
+    for (const id of ['text', 'new-room', 'me', 'scroller']) assert.ok(seen.has(id), `${id} is reachable`);
+    await ann.page.focus('#new-room');
+    await keyboard.type('Garden Party');
+    await keyboard.press('Enter');
+    await ann.page.locator('#room-title', { hasText: 'garden-party' }).waitFor();
+    assert.equal(new URL(ann.page.url()).hash, '#garden-party');
+  });
+
+  test('only what is new is announced', async () => {
+    const ann = await (await person()).enter('Ann');
+    await ann.say('Old');
+    const bob = await (await person()).enter('Bob');
+    await bob.sees(['Old']);
+    await ann.say('New');
+    const heard = bob.page.locator('[role="log"]');
+    await until(async () => assert.equal(await heard.textContent(), 'Ann: New'));
+  });
+
+  test('phone shows rooms in a drawer and never hides the composer', async () => {
+    const ann = await person(server.url, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    await ann.enter('Ann');
+    await ann.say('A message that is '.repeat(30).trim());
+    assert.ok(await ann.page.locator('#sidebar').isHidden());
+    await ann.page.tap('[popovertarget="sidebar"]');
+    await ann.page.locator('#rooms a').waitFor();
+    await ann.page.keyboard.press('Escape');
+    await ann.page.locator('#sidebar').waitFor({ state: 'hidden' });
+    const box = await ann.page.locator('#composer').boundingBox();
+    assert.ok(box.y + box.height <= 844, 'composer is in view');
+    assert.ok(await ann.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing overflows');
+  });
+
+  test('page speaks Russian to those who do', async () => {
+    const ann = await person(server.url, { locale: 'ru-RU' });
+    await ann.visit();
+    assert.equal(await ann.page.locator('html').getAttribute('lang'), 'ru');
+    await ann.page.locator('#enter', { hasText: 'Войти' }).waitFor();
+  });
+});

@@ -1,0 +1,116 @@
+// Puts the parts together.
+
+import { Chat } from './models/chat.js';
+import { DEFAULT_ROOM, roomName } from './models/room.js';
+import { Store } from './models/store.js';
+import { language, t } from './strings.js';
+import { ComposerView } from './views/composer.js';
+import { ConnectionView } from './views/connection.js';
+import { translate } from './views/dom.js';
+import { LogView } from './views/log.js';
+import { NameView } from './views/name.js';
+import { PeopleView } from './views/people.js';
+import { SidebarView } from './views/sidebar.js';
+import { followKeyboard } from './views/viewport.js';
+
+document.documentElement.lang = language;
+translate(document);
+followKeyboard();
+
+const session = new Store(() => sessionStorage);
+const chat = new Chat({
+  dial: () => new WebSocket(socketAddress(), 'veche.v1'),
+  clock: {
+    now: () => Date.now(),
+    setTimeout: (action, ms) => setTimeout(action, ms),
+    clearTimeout: timer => clearTimeout(timer),
+  },
+  random: Math.random,
+  local: new Store(() => localStorage),
+  session,
+  notify: (event, detail) => changes[event](detail),
+});
+
+const log = new LogView(chat, (verb, subject) => {
+  if (verb === 'reply') return writeTo(subject);
+  chat.outbox[verb](subject);
+});
+const composer = new ComposerView(chat, session, { sent: () => log.toEnd() });
+const sidebar = new SidebarView(chat);
+const people = new PeopleView(chat, { write: writeTo });
+const connection = new ConnectionView(chat);
+const name = new NameView(chat, {
+  enter: chosen => chat.enter(chosen),
+  rename: chosen => chat.rename(chosen),
+});
+
+const changes = {
+  connection: ({ phase }) => {
+    connection.render();
+    if (phase === 'open' && name.accepted()) beginWriting();
+  },
+  rooms: () => {
+    sidebar.render();
+    entitle();
+  },
+  room: changed => changed === chat.current && log.render(),
+  people: changed => changed === chat.current && people.render(),
+  me: () => {
+    sidebar.renderMe();
+    name.changed();
+  },
+  'name-refused': refusal => name.refused(refusal),
+  heard: ({ room, entry }) => room === chat.current && log.announce(entry),
+  recovered: ({ count }) => connection.say(t('recovered', { n: count })),
+};
+
+addEventListener('hashchange', openByAddress);
+addEventListener('online', () => chat.connection.wake());
+addEventListener('offline', () => connection.render());
+addEventListener('pageshow', event => event.persisted && chat.connection.wake());
+document.addEventListener('visibilitychange', () => document.hidden || chat.connection.wake());
+
+openByAddress();
+if (chat.me.name) {
+  sidebar.renderMe();
+  name.accepted();
+  chat.connection.start();
+  beginWriting();
+} else {
+  name.ask();
+}
+
+/** The address names the room, so that a link is an invitation. */
+function openByAddress() {
+  let asked = '';
+  try {
+    asked = decodeURIComponent(location.hash.slice(1));
+  } catch {
+    // A broken escape names no room.
+  }
+  const room = roomName(asked) ?? DEFAULT_ROOM;
+  if (asked !== room) history.replaceState(null, '', `#${encodeURIComponent(room)}`);
+  chat.open(room);
+  composer.turnTo(room);
+}
+
+/** On a phone the keyboard would cover what there is to read. */
+function beginWriting() {
+  if (matchMedia('(hover: hover)').matches) composer.focus();
+}
+
+function writeTo(person) {
+  composer.begin(`/msg ${person.name} `);
+}
+
+/** Relative to the page, so that it works under any path and behind any proxy. */
+function socketAddress() {
+  const address = new URL('ws', location.href);
+  address.protocol = address.protocol.replace('http', 'ws');
+  return address;
+}
+
+function entitle() {
+  const unread = [...chat.rooms.values()].reduce((sum, room) => sum + room.unread, 0);
+  document.title = `${unread ? `(${unread}) ` : ''}#${chat.current} · Veche`;
+}

@@ -1,0 +1,334 @@
+// The conversation with the server: who we are, which rooms we are in, what is under way.
+// Views call its methods and are told of changes through `notify(event, detail)`:
+//
+//   connection          the connection's state has changed
+//   rooms               the list of rooms, the current one or an unread count has changed
+//   room (name)         a room's log has changed
+//   people (name)       a room's members or typists have changed
+//   me                  our own name has changed
+//   name-refused {name, suggestion?, text}
+//   heard {room, entry} somebody else said something just now
+//   recovered {room, count}
+
+import { Connection } from './connection.js';
+import { History } from './history.js';
+import { Outbox } from './outbox.js';
+import { Requests } from './requests.js';
+import { DEFAULT_ROOM, Room } from './room.js';
+
+const TYPING_EVERY_MS = 3000;
+
+export class Chat {
+  me = { id: null, name: null };
+  /** By name, in the order in which they were joined. */
+  rooms = new Map();
+  current = null;
+  limits = {};
+  commands = [];
+  /** Set by the page: somebody is looking at the end of the current room. */
+  reading = true;
+  #typedAt = 0;
+  #directs = new Set();
+
+  constructor({ dial, clock, random, local, session, notify }) {
+    this.clock = clock;
+    this.local = local;
+    this.notify = notify;
+    this.me.name = local.get('name');
+    this.outbox = new Outbox({
+      store: { read: () => session.get('outbox'), write: items => session.set('outbox', items) },
+      clock,
+      send: item => this.#maySend(item) && this.connection.send(item.body),
+      changed: room => notify('room', room),
+    });
+    this.connection = new Connection({
+      dial,
+      clock,
+      random,
+      on: {
+        state: state => this.#connectionState(state),
+        socketOpen: () => this.#hello(),
+        message: message => this.#receive(message),
+      },
+    });
+    this.requests = new Requests({ clock, send: object => this.connection.send(object) });
+    this.history = new History(this);
+    for (const { name, read } of local.get('rooms') ?? []) {
+      this.rooms.set(name, Object.assign(new Room(name), { read }));
+    }
+  }
+
+  get room() {
+    return this.rooms.get(this.current);
+  }
+
+  /** Takes a name and, where there is no connection, starts one. */
+  enter(name) {
+    this.me.name = name;
+    this.connection.start();
+  }
+
+  rename(name) {
+    this.requests.ask({ type: 'rename', name }, { name });
+  }
+
+  /** Shows a room, joining it first where need be. */
+  open(name) {
+    this.current = name;
+    if (!this.rooms.has(name)) {
+      this.rooms.set(name, new Room(name));
+      this.#remember();
+    }
+    this.#join(this.room);
+    this.seen();
+    this.notify('rooms');
+    this.notify('room', name);
+    this.notify('people', name);
+  }
+
+  /** Leaves a room, with what still waits to be sent there. */
+  leave(name) {
+    for (const { cid } of this.outbox.of(name)) this.outbox.discard(cid);
+    this.rooms.delete(name);
+    if (this.current === name) this.current = [...this.rooms.keys()][0] ?? DEFAULT_ROOM;
+    this.connection.send({ type: 'leave', room: name });
+    this.#remember();
+    this.notify('rooms');
+  }
+
+  /**
+   * Text as it was typed. A command goes to the server as one; `/me` is a message like any
+   * other, and `//` stands for a slash at the beginning of one.
+   */
+  say(text) {
+    const room = this.current;
+    const to = this.#addressee(text);
+    if (to) {
+      const words = text.slice('/msg '.length + to.name.length).trim();
+      this.outbox.add(room, { type: 'direct', to: to.id, text: words }, { to });
+    } else if (text.startsWith('/') && !text.startsWith('//') && !text.startsWith('/me ')) {
+      this.outbox.add(room, { type: 'command', room, line: text });
+    } else {
+      this.outbox.add(room, { type: 'message', room, text: text.replace(/^\/\//, '/') });
+    }
+    this.#typedAt = 0;
+  }
+
+  /** Whom a `/msg` is for, if they are here: a name may have spaces, so the longest one counts. */
+  #addressee(text) {
+    if (!text.startsWith('/msg ')) return null;
+    const rest = text.slice('/msg '.length).toLowerCase();
+    const named = [...this.room.members.values()].filter(
+      ({ name }) => rest.startsWith(`${name.toLowerCase()} `) && rest.length > name.length + 1,
+    );
+    return named.sort((a, b) => b.name.length - a.name.length)[0] ?? null;
+  }
+
+  typing() {
+    const now = this.clock.now();
+    if (now - this.#typedAt < TYPING_EVERY_MS || this.room.standing !== 'in') return;
+    this.#typedAt = now;
+    this.connection.send({ type: 'typing', room: this.current });
+  }
+
+  loadOlder() {
+    this.history.older(this.room);
+  }
+
+  /** Everything in the current room has been seen. */
+  seen() {
+    const room = this.room;
+    if (!room || !this.reading || room.timeline.epoch === null) return;
+    const { epoch, seq } = room.timeline;
+    if (room.unread) {
+      room.unread = 0;
+      this.notify('rooms');
+    }
+    if (room.read?.seq !== seq || room.read?.epoch !== epoch) {
+      room.read = { epoch, seq };
+      this.#remember();
+    }
+  }
+
+  #maySend(item) {
+    if (this.connection.state.phase !== 'open') return false;
+    const room = this.rooms.get(item.room);
+    if (!room) this.rooms.set(item.room, new Room(item.room));
+    this.#join(this.rooms.get(item.room));
+    return this.rooms.get(item.room).standing === 'in';
+  }
+
+  #connectionState(state) {
+    if (state.phase === 'waiting' || state.phase === 'closed' || state.phase === 'idle') {
+      for (const room of this.rooms.values()) {
+        room.standing = 'out';
+        room.loadingOlder = false;
+      }
+      this.requests.forget();
+      this.outbox.disconnected();
+    }
+    this.notify('connection', state);
+  }
+
+  #hello() {
+    const session = this.local.get('session');
+    this.connection.send({ type: 'hello', name: this.me.name, ...(session && { session }) });
+  }
+
+  #join(room) {
+    if (room.standing !== 'out' || this.connection.state.phase !== 'open') return;
+    const { epoch, seq } = room.timeline;
+    room.standing = 'joining';
+    const after = epoch !== null && { after: { epoch, seq } };
+    this.requests.ask({ type: 'join', room: room.name, ...after });
+  }
+
+  #remember() {
+    const rooms = [...this.rooms.values()].map(({ name, read }) => ({ name, read }));
+    this.local.set('rooms', rooms);
+  }
+
+  #receive(message) {
+    const room = this.rooms.get(message.room);
+    switch (message.type) {
+      case 'welcome': return this.#welcome(message);
+      case 'joined': return room && this.history.joined(room, message);
+      case 'message':
+      case 'file': return this.#entry(room, message);
+      case 'history': return room && this.history.answered(room, message);
+      case 'presence': return room && this.#presence(room, message);
+      case 'typing': return room && this.#typing(room, message.from);
+      case 'direct': return this.#direct(message);
+      case 'notice': return this.#notice(message);
+      case 'renamed': return this.#renamed(message);
+      case 'left': return this.outbox.delivered(message.cid);
+      case 'error': return this.#error(message);
+    }
+  }
+
+  #welcome({ session, id, name, limits, ping_seconds, commands }) {
+    this.local.set('session', session);
+    this.limits = limits ?? {};
+    this.commands = commands ?? [];
+    this.#call(name, id);
+    this.connection.greeted(ping_seconds ?? 0);
+    for (const room of this.rooms.values()) this.#join(room);
+    this.outbox.flush();
+  }
+
+  #call(name, id = this.me.id) {
+    this.me = { id, name };
+    this.local.set('name', name);
+    this.notify('me');
+  }
+
+  #entry(room, entry) {
+    this.acknowledge([entry]);
+    if (!room || !room.timeline.add([entry])) return;
+    room.stopsTyping(entry.from.id);
+    if (entry.from.id !== this.me.id) {
+      this.countUnread(room, 1);
+      this.notify('heard', { room: room.name, entry });
+    }
+    if (room.name === this.current) this.seen();
+    if (this.reading || room.name !== this.current) room.timeline.trim();
+    this.notify('room', room.name);
+    this.notify('people', room.name);
+  }
+
+  countUnread(room, count) {
+    if (!count || (room.name === this.current && this.reading)) return;
+    room.unread += count;
+    this.notify('rooms');
+  }
+
+  /** Our own cid in what the server sends is the only acknowledgement there is. */
+  acknowledge(entries) {
+    for (const { from, cid } of entries) {
+      if (cid && from.id === this.me.id) this.outbox.delivered(cid);
+    }
+  }
+
+  #presence(room, change) {
+    const news = this.#ofOthers(room, change);
+    room.presence(change);
+    room.timeline.presence(news, this.clock.now());
+    for (const { id, name } of change.renamed ?? []) if (id === this.me.id) this.#call(name);
+    this.notify('room', room.name);
+    this.notify('people', room.name);
+  }
+
+  /** Our own coming and going is no news to us. */
+  #ofOthers(room, { arrived = [], left = [], renamed = [] }) {
+    const other = person => person.id !== this.me.id;
+    const known = renamed.filter(({ id, name }) => {
+      const old = room.members.get(id)?.name;
+      return old && old !== name;
+    });
+    return {
+      arrived: arrived.filter(other),
+      left: left.filter(other),
+      renamed: known.map(({ id, name }) => ({ old: room.members.get(id).name, name })),
+    };
+  }
+
+  #typing(room, from) {
+    if (from.id === this.me.id) return;
+    room.startsTyping(from, this.clock.now());
+    this.notify('people', room.name);
+  }
+
+  /** Directs belong to no room; they are shown where their reader is. */
+  #direct(message) {
+    const { from, cid } = message;
+    const mine = from.id === this.me.id;
+    const item = mine && this.outbox.delivered(cid);
+    const seen = `${from.id} ${cid}`;
+    if (this.#directs.has(seen)) return;
+    this.#directs.add(seen);
+    const room = this.rooms.get(item?.room) ?? this.room;
+    room.timeline.note('direct', { message, time: message.time });
+    if (!mine) {
+      this.countUnread(room, 1);
+      this.notify('heard', { room: room.name, entry: message });
+    }
+    this.notify('room', room.name);
+  }
+
+  #notice({ text, cid, room: name }) {
+    const item = this.outbox.delivered(cid);
+    const room = this.rooms.get(item?.room ?? name) ?? this.room;
+    room.timeline.note('notice', { text, time: this.clock.now() });
+    this.notify('room', room.name);
+  }
+
+  #renamed({ name, cid }) {
+    this.requests.answered(cid);
+    this.outbox.delivered(cid);
+    this.#call(name);
+  }
+
+  #error({ code, text, cid, retry_ms, suggestion, room: name }) {
+    if (this.connection.state.phase === 'connecting') {
+      if (retry_ms !== undefined) return this.connection.retreat(retry_ms);
+      this.connection.stop();
+      return this.notify('name-refused', { name: this.me.name, suggestion, text });
+    }
+    if (cid && retry_ms !== undefined) {
+      return this.requests.postpone(cid, retry_ms) || this.outbox.postpone(cid, retry_ms);
+    }
+    const asked = this.requests.answered(cid);
+    if (asked?.name) return this.notify('name-refused', { name: asked.name, suggestion, text });
+    const item = this.outbox.find(cid);
+    if (code === 'not_joined' && item) return this.#joinAgain(item);
+    if (item && item.body.type !== 'command') return this.outbox.fail(cid, { code, text });
+    this.#notice({ text, cid, room: name });
+  }
+
+  /** The server does not know that we are in the room: join again, then send again. */
+  #joinAgain({ cid, room }) {
+    if (this.rooms.has(room)) this.rooms.get(room).standing = 'out';
+    this.outbox.requeue(cid);
+    this.outbox.flush();
+  }
+}

@@ -1,0 +1,73 @@
+// One room as this page knows it: its timeline, its people, who is typing, what is unread.
+
+import { Timeline } from './timeline.js';
+
+const TYPING_MS = 5000;
+
+export const DEFAULT_ROOM = 'lobby';
+
+/** The room that a person means, as the server spells it, or null if there can be none. */
+export function roomName(text) {
+  const name = text.trim().replace(/^#/, '').replace(/\s+/g, '-').toLowerCase();
+  return /^[\p{L}\p{N}_-]{1,64}$/u.test(name) && [...name].length <= 64 ? name : null;
+}
+
+export class Room {
+  timeline = new Timeline();
+  members = new Map();
+  count = 0;
+  unread = 0;
+  /** `out`, `joining` or `in`, on the present connection. */
+  standing = 'out';
+  loadingOlder = false;
+  /** Entries of others found since the connection was lost, until they are reported. */
+  missed = 0;
+  missedAfter = null;
+  /** `{epoch, seq}` of the newest entry that was seen. */
+  read = null;
+  #typing = new Map();
+
+  constructor(name) {
+    this.name = name;
+  }
+
+  setMembers(members, count) {
+    this.members = new Map(members.map(person => [person.id, person]));
+    this.count = count;
+  }
+
+  /** Above a hundred members the server tells the count alone. */
+  presence({ count, arrived = [], left = [], renamed = [] }) {
+    this.count = count;
+    for (const { id } of left) {
+      this.members.delete(id);
+      this.#typing.delete(id);
+    }
+    for (const { id, name } of [...arrived, ...renamed]) this.members.set(id, { id, name });
+  }
+
+  /** People in the order of their names, oneself first. */
+  people(me) {
+    return [...this.members.values()].sort(
+      (a, b) => (b.id === me) - (a.id === me) || a.name.localeCompare(b.name),
+    );
+  }
+
+  startsTyping(person, now) {
+    this.#typing.set(person.id, { name: person.name, until: now + TYPING_MS });
+  }
+
+  stopsTyping(id) {
+    this.#typing.delete(id);
+  }
+
+  /** Names of those typing now, and when to look again (null: nobody is). */
+  typing(now) {
+    for (const [id, { until }] of this.#typing) if (until <= now) this.#typing.delete(id);
+    const all = [...this.#typing.values()];
+    return {
+      names: all.map(person => person.name),
+      next: all.length ? Math.min(...all.map(person => person.until)) : null,
+    };
+  }
+}

@@ -1,0 +1,152 @@
+// What is shown of one room, in order: the room's entries by seq, and between them what only
+// this page knows (arrivals, notices, direct messages, gaps).
+
+/** A longer gap is not fetched but shown. */
+export const FILLED_GAP = 1000;
+/** Above this many the oldest go; scrolling up fetches them again. */
+const KEPT = 1500;
+
+/**
+ * Items are `{key, kind, at, order, …}`. An entry (`kind: 'entry'`) stands at its seq, anything
+ * else after the entry that was newest when it happened. `era` grows when the server starts a
+ * new epoch, so that what was said before stays on the page, above the new numbering.
+ */
+export class Timeline {
+  items = [];
+  epoch = null;
+  /** Newest seq known; what `after` says when joining again. */
+  seq = 0;
+  /** True while the server has entries older than the oldest shown. */
+  more = false;
+  #era = 0;
+  #order = 0;
+  #known = new Map();
+
+  /**
+   * Takes in the answer to a join and returns the entries that were missed meanwhile: none on
+   * the first join. What is missing still is marked by `openGap`.
+   */
+  join({ epoch, seq, entries, recovered, more }) {
+    if (this.epoch !== epoch || seq < this.seq) return this.#begin({ epoch, seq, entries, more });
+    const last = this.seq;
+    const first = entries.length ? entries[0].seq : seq + 1;
+    if (!recovered && first > last + 1) {
+      const long = first - last - 1 > FILLED_GAP;
+      this.#push({ kind: 'gap', at: last, from: last + 1, to: first - 1, long });
+    }
+    this.add(entries);
+    return entries.filter(entry => entry.seq > last);
+  }
+
+  /** A gap that is to be fetched: `{from, to}`. */
+  get openGap() {
+    return this.items.find(item => item.kind === 'gap' && !item.long);
+  }
+
+  /** Adds entries in any order; returns how many were new. Known ones change nothing. */
+  add(entries) {
+    let added = 0;
+    for (const entry of entries) {
+      const key = `${this.#era}:${entry.seq}`;
+      if (!Number.isInteger(entry.seq) || this.#known.has(key)) continue;
+      const item = { key, kind: 'entry', era: this.#era, at: entry.seq, order: 0, entry };
+      this.#known.set(key, item);
+      this.items.push(item);
+      this.seq = Math.max(this.seq, entry.seq);
+      added += 1;
+    }
+    if (added) this.items.sort(inOrder);
+    return added;
+  }
+
+  /** Entries older than the oldest shown, as `history` gave them. */
+  prepend(entries, more) {
+    this.more = more;
+    return this.add(entries);
+  }
+
+  /** A part of a gap, as `history` gave it. The gap shrinks; when it is closed it goes. */
+  fill(gap, entries) {
+    this.add(entries);
+    gap.from = entries.length ? entries.at(-1).seq + 1 : gap.to + 1;
+    if (gap.from > gap.to) this.items = this.items.filter(item => item !== gap);
+  }
+
+  /** Something that only this page saw, at the end. */
+  note(kind, content, at = this.seq) {
+    return this.#push({ kind, at, ...content });
+  }
+
+  /** Arrivals and departures: one quiet line as long as nothing else happens. */
+  presence({ arrived = [], left = [], renamed = [] }, time) {
+    if (!arrived.length && !left.length && !renamed.length) return;
+    let line = this.items.at(-1);
+    if (line?.kind !== 'presence') {
+      line = this.note('presence', { arrived: [], left: [], renamed: [], time });
+    }
+    line.time = time;
+    for (const person of arrived) {
+      if (!remove(line.left, person.id)) line.arrived.push(person);
+    }
+    for (const person of left) {
+      if (!remove(line.arrived, person.id)) line.left.push(person);
+    }
+    line.renamed.push(...renamed);
+    if (!line.arrived.length && !line.left.length && !line.renamed.length) this.items.pop();
+  }
+
+  /** Seq of the oldest entry shown in this epoch: what to ask history `before`. */
+  get oldest() {
+    return this.items.find(item => item.kind === 'entry' && item.era === this.#era)?.at ?? null;
+  }
+
+  /** Forgets the oldest, for a page that has been open for days. */
+  trim(kept = KEPT) {
+    if (this.items.length <= kept * 1.25) return;
+    for (const item of this.items.splice(0, this.items.length - kept)) this.#known.delete(item.key);
+    this.more = true;
+  }
+
+  /**
+   * A new numbering: the server was restored, or keeps its history in memory and was started
+   * anew. What is on the page stays above a divider, less what the new history has too.
+   */
+  #begin({ epoch, seq, entries, more }) {
+    const again = this.epoch !== null;
+    const before = new Set(this.items.map(item => item.entry && identity(item.entry)));
+    const now = new Set(entries.map(identity));
+    this.items = this.items.filter(
+      item => item !== this.openGap && !(item.entry && now.has(identity(item.entry))),
+    );
+    this.#era += 1;
+    if (this.items.length) this.#push({ kind: 'epoch', at: 0 });
+    this.epoch = epoch;
+    this.more = more;
+    this.add(entries);
+    this.seq = seq;
+    return again ? entries.filter(entry => !before.has(identity(entry))) : [];
+  }
+
+  #push(content) {
+    this.#order += 1;
+    const item = { key: `n${this.#order}`, era: this.#era, order: this.#order, ...content };
+    this.items.push(item);
+    if (item.at < this.seq) this.items.sort(inOrder);
+    return item;
+  }
+}
+
+function inOrder(a, b) {
+  return a.era - b.era || a.at - b.at || a.order - b.order;
+}
+
+/** What makes an entry the same in two numberings. */
+function identity(entry) {
+  return `${entry.from?.id} ${entry.cid ?? entry.time}`;
+}
+
+function remove(people, id) {
+  const index = people.findIndex(person => person.id === id);
+  if (index >= 0) people.splice(index, 1);
+  return index >= 0;
+}
