@@ -195,3 +195,6 @@ fn is_current(request: &Request<'_>, etag: ETag) -> bool {
 }
 
 const INDEX: &str = "index.html";
+
+#[cfg(test)]
+mod tests;

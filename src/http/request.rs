@@ -1,6 +1,7 @@
 //! The head of a request (RFC 9112 §3, §5).
 
 use core::str;
+use std::borrow::Cow;
 
 use super::refusal::Refusal;
 use super::response::Status;
@@ -153,12 +154,11 @@ impl<'a> Request<'a> {
         self.authority.or_else(|| self.header("host"))
     }
 
-    /// Whether the client wants the connection to take another request
-    /// (RFC 9112 §9.3).
+    /// Whether the connection may take another request (RFC 9112 §9.3). One
+    /// of HTTP/1.0 never does: whoever still speaks it gets one answer.
     #[must_use]
     pub fn keep_alive(&self) -> bool {
-        !self.has_token("connection", "close")
-            && (self.version >= Version::Http11 || self.has_token("connection", "keep-alive"))
+        self.version >= Version::Http11 && !self.has_token("connection", "close")
     }
 
     /// "A server MUST respond with a 400 status code to any HTTP/1.1 request
@@ -340,34 +340,23 @@ fn names_http_version(input: &[u8]) -> bool {
     })
 }
 
+/// 414 where not even the request line fits into a head, else 431.
 fn too_large(input: &[u8], limits: &Limits) -> Refusal {
-    let Limits {
-        max_head_bytes,
-        max_headers,
-    } = limits;
-    let line_ended = input
-        .trim_ascii_start()
-        .iter()
-        .take(*max_head_bytes)
-        .any(|&byte| byte == b'\n');
-    if *max_head_bytes > 0 && !line_ended {
+    let max_head_bytes = limits.max_head_bytes;
+    let mut head = input.trim_ascii_start().iter().take(max_head_bytes);
+    if max_head_bytes > 0 && !head.any(|&byte| byte == b'\n') {
         return Refusal::new(
             Status::UriTooLong,
-            format!(
-                "The request target is too long: a request head has at most {max_head_bytes} bytes."
-            ),
+            format!("The request target is too long: a head has at most {max_head_bytes} bytes."),
         );
     }
     Refusal::new(
         Status::RequestHeaderFieldsTooLarge,
-        format!(
-            "The request head is too large: it has at most {max_head_bytes} bytes and \
-             {max_headers} headers; clearing the cookies of this address may help."
-        ),
+        "The headers are too many or too long: deleting the cookies of this site may help.",
     )
 }
 
-fn bad_request(text: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+fn bad_request(text: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(Status::BadRequest, text)
 }
 

@@ -184,7 +184,8 @@ fn line(out: &mut Vec<u8>, content: fmt::Arguments<'_>) {
 
 /// Sent with every response, so that none can be forgotten. The page loads
 /// only what the server itself serves; in `connect-src`, 'self' stands for the
-/// WebSocket of the same origin too (CSP Level 3 §6.7.2.8).
+/// WebSocket of the same host and port too (CSP Level 3, how a URL matches
+/// 'self').
 const SECURITY_HEADERS: &str = "\
     Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
@@ -192,3 +193,79 @@ const SECURITY_HEADERS: &str = "\
     X-Content-Type-Options: nosniff\r\n\
     Referrer-Policy: no-referrer\r\n\
     Cache-Control: no-cache\r\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::refusal::Refusal;
+
+    fn written(response: &Response<'_>, date: Option<&str>) -> String {
+        let mut out = Vec::new();
+        response.write(&mut out, date);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn response_is_written_with_its_length_and_its_security_headers() {
+        let mut response = Response::new(Status::Ok, "text/html; charset=utf-8", &b"<p>"[..]);
+        response.header("ETag", "\"1\"");
+        let expected = format!(
+            "HTTP/1.1 200 OK\r\n\
+             Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+             Content-Type: text/html; charset=utf-8\r\n\
+             Content-Length: 3\r\n\
+             ETag: \"1\"\r\n\
+             {SECURITY_HEADERS}\r\n\
+             <p>"
+        );
+        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(written(&response, date), expected);
+    }
+
+    #[test]
+    fn security_headers_are_one_line_each() {
+        let names: Vec<_> = SECURITY_HEADERS
+            .split_terminator("\r\n")
+            .map(|line| line.split_once(": ").expect("a header").0)
+            .collect();
+        let expected = [
+            "Content-Security-Policy",
+            "X-Content-Type-Options",
+            "Referrer-Policy",
+            "Cache-Control",
+        ];
+        assert_eq!(names, expected);
+        assert!(!SECURITY_HEADERS.contains("  "));
+    }
+
+    #[test]
+    fn answer_to_head_is_the_same_without_the_body() {
+        let mut response = Response::text(Status::NotFound, "Nothing is here.");
+        let with_body = written(&response, None);
+        response.body_is_sent = false;
+        let without = written(&response, None);
+        assert_eq!(with_body, without.clone() + "Nothing is here.\n");
+        assert!(without.contains("Content-Length: 17\r\n"));
+    }
+
+    #[test]
+    fn not_modified_has_neither_body_nor_length() {
+        let response = Response::new(Status::NotModified, "text/css", &b"body"[..]);
+        let written = written(&response, None);
+        assert!(written.starts_with("HTTP/1.1 304 Not Modified\r\n"));
+        assert!(written.ends_with("\r\n\r\n"));
+        assert!(!written.contains("\r\nContent-Length:"));
+        assert!(!written.contains("\r\nContent-Type:"));
+    }
+
+    #[test]
+    fn refusal_closes_the_connection_and_says_why() {
+        let refusal = Refusal::new(Status::Forbidden, "Not from there.");
+        let written = written(&refusal.response(), None);
+        assert!(written.starts_with("HTTP/1.1 403 Forbidden\r\n"));
+        assert!(written.contains("\r\nConnection: close\r\n"));
+        assert!(written.contains("\r\nContent-Length: 16\r\n"));
+        assert!(written.ends_with("\r\n\r\nNot from there.\n"));
+        assert_eq!(refusal.to_string(), "403 Forbidden: Not from there.");
+    }
+}

@@ -228,3 +228,147 @@ impl fmt::Display for CloseCode {
 const MAX_PAYLOAD_BYTES: usize = 125;
 const CODE_BYTES: usize = 2;
 const MAX_REASON_BYTES: usize = MAX_PAYLOAD_BYTES - CODE_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_may_be_sent_by_whom_the_table_says() {
+        for value in 0..=u16::MAX {
+            let (client, server) = match value {
+                1000..=1003 | 1007..=1009 | 1011..=1014 => (true, true),
+                1010 => (true, false),
+                3000..=4999 => (true, true),
+                _ => (false, false),
+            };
+            let code = CloseCode::new(value);
+            assert_eq!(code.may_be_sent_by_client(), client, "{code}");
+            assert_eq!(code.may_be_sent_by_server(), server, "{code}");
+        }
+    }
+
+    #[test]
+    fn constants_have_the_numbers_and_names_of_the_registry() {
+        let table = [
+            (CloseCode::NORMAL, "1000 (normal closure)"),
+            (CloseCode::GOING_AWAY, "1001 (going away)"),
+            (CloseCode::PROTOCOL_ERROR, "1002 (protocol error)"),
+            (CloseCode::UNSUPPORTED_DATA, "1003 (unsupported data)"),
+            (CloseCode::new(1004), "1004 (reserved)"),
+            (CloseCode::NO_STATUS, "1005 (no status received)"),
+            (CloseCode::ABNORMAL, "1006 (abnormal closure)"),
+            (CloseCode::INVALID_PAYLOAD, "1007 (invalid payload data)"),
+            (CloseCode::POLICY_VIOLATION, "1008 (policy violation)"),
+            (CloseCode::MESSAGE_TOO_BIG, "1009 (message too big)"),
+            (CloseCode::MANDATORY_EXTENSION, "1010 (mandatory extension)"),
+            (CloseCode::INTERNAL_ERROR, "1011 (internal error)"),
+            (CloseCode::SERVICE_RESTART, "1012 (service restart)"),
+            (CloseCode::TRY_AGAIN_LATER, "1013 (try again later)"),
+            (CloseCode::BAD_GATEWAY, "1014 (bad gateway)"),
+            (CloseCode::TLS_HANDSHAKE, "1015 (TLS handshake)"),
+            (CloseCode::new(999), "999 (unused)"),
+            (CloseCode::new(1016), "1016 (reserved)"),
+            (CloseCode::new(2999), "2999 (reserved)"),
+            (CloseCode::new(3000), "3000 (registered)"),
+            (CloseCode::new(3999), "3999 (registered)"),
+            (CloseCode::new(4000), "4000 (private use)"),
+            (CloseCode::new(4999), "4999 (private use)"),
+            (CloseCode::new(5000), "5000 (unused)"),
+        ];
+        for (code, text) in table {
+            assert_eq!(code.to_string(), text);
+            let description = code.description();
+            assert!(
+                description.ends_with('.') && !description.contains(". "),
+                "{description:?} is one sentence"
+            );
+        }
+    }
+
+    #[test]
+    fn empty_payload_is_a_close_without_status() {
+        assert_eq!(Close::parse(&[]), Ok(Close::new(CloseCode::NO_STATUS, "")));
+    }
+
+    #[test]
+    fn payload_of_one_byte_is_a_protocol_error() {
+        assert_eq!(Close::parse(&[3]), Err(ProtocolError::TornCloseCode));
+    }
+
+    #[test]
+    fn codes_no_client_may_send_are_protocol_errors() {
+        for value in [
+            0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
+        ] {
+            let error = Close::parse(&u16::to_be_bytes(value)).expect_err("an invalid code");
+            assert_eq!(error, ProtocolError::InvalidCloseCode(value));
+            assert_eq!(error.close_code(), CloseCode::PROTOCOL_ERROR);
+        }
+    }
+
+    #[test]
+    fn reason_that_is_not_utf_8_is_an_invalid_payload() {
+        let error = Close::parse(b"\x03\xe8\xce\xba\xed\xa0\x80").expect_err("a surrogate");
+        assert_eq!(error.close_code(), CloseCode::INVALID_PAYLOAD);
+    }
+
+    #[test]
+    fn payload_is_read_back_as_it_was_written() {
+        let close = Close::new(CloseCode::new(4008), "слишком медленно");
+        assert_eq!(Close::parse(&close.payload()), Ok(close));
+    }
+
+    #[test]
+    fn long_reason_is_cut_at_the_end_of_a_character() {
+        let longest = "a".repeat(123);
+        let payload = Close::new(CloseCode::NORMAL, &longest).payload();
+        assert_eq!(payload.len(), 125);
+
+        // 122 bytes and a character of two: the second does not fit.
+        let reason = "a".repeat(122) + "ж";
+        let payload = Close::new(CloseCode::NORMAL, &reason).payload();
+        assert_eq!(
+            Close::parse(&payload).map(|close| close.reason),
+            Ok(&reason[..122])
+        );
+    }
+
+    #[test]
+    fn codes_no_server_may_send_make_an_empty_payload() {
+        for value in [999, 1004, 1005, 1006, 1010, 1015, 1016, 2999, 5000] {
+            let close = Close::new(CloseCode::new(value), "reason");
+            assert_eq!(&*close.payload(), b"", "{close}");
+        }
+    }
+
+    #[test]
+    fn reply_echoes_the_code_if_a_server_may_send_it() {
+        let reply = |value| Close::new(CloseCode::new(value), "reason").reply();
+        assert_eq!(reply(1001), Close::new(CloseCode::GOING_AWAY, ""));
+        assert_eq!(reply(4500), Close::new(CloseCode::new(4500), ""));
+        assert_eq!(reply(1010), Close::new(CloseCode::NORMAL, ""));
+        assert_eq!(&*reply(1005).payload(), b"");
+    }
+
+    #[test]
+    fn reason_of_a_peer_is_shown_escaped() {
+        let close = Close::new(CloseCode::NORMAL, "bye\n\u{1b}[2J");
+        assert_eq!(
+            close.to_string(),
+            r#"1000 (normal closure) "bye\n\u{1b}[2J""#
+        );
+    }
+
+    #[test]
+    fn every_protocol_error_has_a_reason_that_fits_a_close() {
+        let error = ProtocolError::UnmaskedFrame;
+        let close = Close::from(error);
+        assert_eq!(close.code, CloseCode::PROTOCOL_ERROR);
+        assert_eq!(Close::parse(&close.payload()), Ok(close));
+        assert_eq!(
+            ProtocolError::ReservedOpcode(3).to_string(),
+            "reserved opcode: 3"
+        );
+    }
+}

@@ -204,3 +204,133 @@ const LENGTH_BITS: u8 = 0b0111_1111;
 const MAX_SHORT_LENGTH: u8 = 125;
 const LENGTH_16_FOLLOWS: u8 = 126;
 const LENGTH_64_FOLLOWS: u8 = 127;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    #[test]
+    fn header_is_decoded_in_all_three_lengths_and_torn_everywhere() {
+        let vectors: [(&[u8], u64); 6] = [
+            (&[0x80], 0),
+            (&[0x80 | 125], 125),
+            (&[0x80 | 126, 0, 126], 126),
+            (&[0x80 | 126, 0xff, 0xff], 65_535),
+            (&[0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 0], 65_536),
+            (
+                &[0x80 | 127, 0x7f, 255, 255, 255, 255, 255, 255, 255],
+                u64::MAX >> 1,
+            ),
+        ];
+        for (length, payload_bytes) in vectors {
+            let encoded = [&[0x82], length, &KEY].concat();
+            let header = FrameHeader {
+                fin: true,
+                opcode: Opcode::Binary,
+                masking_key: KEY,
+                payload_bytes,
+            };
+            for cut in 0..encoded.len() {
+                assert_eq!(FrameHeader::decode(&encoded[..cut]), Ok(None), "{cut}");
+            }
+            let with_payload = [encoded.as_slice(), b"payload"].concat();
+            let expected = Ok(Some((header, encoded.len())));
+            assert_eq!(FrameHeader::decode(&encoded), expected);
+            assert_eq!(FrameHeader::decode(&with_payload), expected);
+        }
+    }
+
+    #[test]
+    fn every_opcode_is_decoded_or_reserved() {
+        for number in 0..16_u8 {
+            let decoded = FrameHeader::decode(&[0x80 | number, 0x80, 1, 2, 3, 4]);
+            match number {
+                0 | 1 | 2 | 8 | 9 | 10 => {
+                    let (header, bytes) = decoded.expect("a legal opcode").expect("whole");
+                    assert_eq!((header.opcode as u8, bytes), (number, 6));
+                    assert_eq!(header.opcode.is_control(), number >= 8);
+                }
+                _ => assert_eq!(decoded, Err(ProtocolError::ReservedOpcode(number))),
+            }
+        }
+    }
+
+    /// The shortest input that shows the fault fails; one byte less does not.
+    fn assert_fails_at_the_last_byte_of(input: &[u8], error: ProtocolError) {
+        let (_, before) = input.split_last().expect("not empty");
+        assert_eq!(FrameHeader::decode(before), Ok(None), "{before:?}");
+        assert_eq!(FrameHeader::decode(input), Err(error), "{input:?}");
+    }
+
+    #[test]
+    fn server_rejects_reserved_bits() {
+        for bit in [0x40, 0x20, 0x10] {
+            assert_fails_at_the_last_byte_of(&[0x81 | bit], ProtocolError::ReservedBits);
+        }
+    }
+
+    #[test]
+    fn server_rejects_unmasked_frame() {
+        assert_fails_at_the_last_byte_of(&[0x81, 5], ProtocolError::UnmaskedFrame);
+    }
+
+    #[test]
+    fn server_rejects_fragmented_control_frame() {
+        for opcode in [8, 9, 10] {
+            assert_fails_at_the_last_byte_of(&[opcode], ProtocolError::FragmentedControlFrame);
+        }
+    }
+
+    #[test]
+    fn server_rejects_control_frame_of_more_than_125_bytes() {
+        for opcode in [0x88, 0x89, 0x8a] {
+            for length in [126, 127] {
+                assert_fails_at_the_last_byte_of(
+                    &[opcode, 0x80 | length],
+                    ProtocolError::OversizedControlFrame,
+                );
+            }
+            let longest = FrameHeader::decode(&[opcode, 0x80 | 125, 1, 2, 3, 4]);
+            assert!(matches!(longest, Ok(Some((header, 6))) if header.payload_bytes == 125));
+        }
+    }
+
+    #[test]
+    fn server_rejects_lengths_that_take_more_bytes_than_they_need() {
+        for input in [
+            &[0x82, 0xfe, 0, 0][..],
+            &[0x82, 0xfe, 0, 125],
+            &[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
+        ] {
+            assert_fails_at_the_last_byte_of(input, ProtocolError::NonMinimalLength);
+        }
+    }
+
+    #[test]
+    fn server_rejects_length_with_the_highest_bit_set() {
+        assert_fails_at_the_last_byte_of(
+            &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],
+            ProtocolError::LengthOverflow,
+        );
+    }
+
+    #[test]
+    fn server_header_is_final_unmasked_and_as_short_as_possible() {
+        let vectors: [(usize, &[u8]); 6] = [
+            (0, &[0x81, 0]),
+            (125, &[0x81, 125]),
+            (126, &[0x81, 126, 0, 126]),
+            (65_535, &[0x81, 126, 0xff, 0xff]),
+            (65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+            (1 << 20, &[0x81, 127, 0, 0, 0, 0, 0, 0x10, 0, 0]),
+        ];
+        for (payload_bytes, expected) in vectors {
+            assert_eq!(&*server_header(Opcode::Text, payload_bytes), expected);
+        }
+        assert_eq!(&*server_header(Opcode::Close, 2), &[0x88, 2]);
+        assert_eq!(&*server_header(Opcode::Pong, 0), &[0x8a, 0]);
+    }
+}

@@ -119,3 +119,154 @@ fn sequence_bytes(byte: u8) -> usize {
 
 /// The longest character has four bytes; a torn one lacks at least one.
 const MAX_TORN_BYTES: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Feeds the pieces; the error comes with the number of the piece.
+    fn assemble(pieces: &[&[u8]]) -> Result<String, usize> {
+        let mut text = TextAssembly::default();
+        for (i, piece) in pieces.iter().enumerate() {
+            text.push(piece).map_err(|_| i)?;
+        }
+        text.finish().map(str::to_owned).map_err(|_| pieces.len())
+    }
+
+    fn byte_by_byte(text: &[u8]) -> Result<String, usize> {
+        assemble(&text.chunks(1).collect::<Vec<_>>())
+    }
+
+    // Autobahn 6.5–6.7, 6.9, 6.11, 6.22: the first and the last of each length,
+    // non-characters and what surrounds the surrogates.
+    const VALID: &[&[u8]] = &[
+        b"",
+        b"\x00",
+        b"Hello-\xc2\xb5@\xc3\x9f\xc3\xb6\xc3\xa4\xc3\xbc\xc3\xa0\xc3\xa1-UTF-8!!",
+        b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5",
+        b"\x7f",
+        b"\xc2\x80",
+        b"\xdf\xbf",
+        b"\xe0\xa0\x80",
+        b"\xed\x9f\xbf",
+        b"\xee\x80\x80",
+        b"\xef\xbf\xbd",
+        b"\xef\xbf\xbe",
+        b"\xef\xbf\xbf",
+        b"\xf0\x90\x80\x80",
+        b"\xf4\x8f\xbf\xbf",
+        b"\xf0\x9f\xbf\xbe",
+    ];
+
+    // Autobahn 6.3, 6.4, 6.8, 6.10, 6.12–6.21: the bytes and where the first
+    // bad one is.
+    const INVALID: &[(&[u8], usize)] = &[
+        (
+            b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",
+            12,
+        ),
+        (
+            b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80edited",
+            12,
+        ),
+        (b"\x80", 0),
+        (b"\xbf", 0),
+        (b"\xf8\x88\x80\x80\x80", 0),
+        (b"\xfc\x84\x80\x80\x80\x80", 0),
+        (b"\xf7\xbf\xbf\xbf", 0),
+        (b"\xf5\x80\x80\x80", 0),
+        (b"\xfe", 0),
+        (b"\xff", 0),
+        (b"\xc0\xaf", 0),
+        (b"\xc1\xbf", 0),
+        (b"\xe0\x80\xaf", 1),
+        (b"\xe0\x9f\xbf", 1),
+        (b"\xf0\x80\x80\xaf", 1),
+        (b"\xf0\x8f\xbf\xbf", 1),
+        (b"\xed\xa0\x80", 1),
+        (b"\xed\xbf\xbf", 1),
+        (b"\xf4\x90\x80\x80", 1),
+        (b"a\xc3\x28", 2),
+        (b"\xe2\x82\x28", 2),
+        (b"\xf0\x9f\x98\x28", 3),
+        (b"\xf0\x9f\x98\xf0\x9f\x98\x80", 3),
+    ];
+
+    // Autobahn 6.1–6.2 cut short: nothing is wrong until the text ends.
+    const TORN: &[&[u8]] = &[b"\xce", b"\xe1\xbd", b"\xf0\x9f\x98", b"ok \xf4\x8f"];
+
+    #[test]
+    fn valid_text_is_accepted_cut_anywhere() {
+        for text in VALID {
+            let expected = Ok(String::from_utf8(text.to_vec()).expect("valid"));
+            assert_eq!(byte_by_byte(text), expected);
+            for cut in 0..=text.len() {
+                let (head, tail) = text.split_at(cut);
+                assert_eq!(assemble(&[head, tail]), expected, "{text:x?} at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn invalid_text_fails_at_the_first_bad_byte() {
+        for (text, bad) in INVALID {
+            assert_eq!(byte_by_byte(text), Err(*bad), "{text:x?}");
+            assert_eq!(validate(text), Err(ProtocolError::InvalidUtf8));
+            for cut in 0..=text.len() {
+                let (head, tail) = text.split_at(cut);
+                let piece = usize::from(*bad >= cut);
+                assert_eq!(assemble(&[head, tail]), Err(piece), "{text:x?} at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_ends_inside_a_character_fails_at_its_end() {
+        for text in TORN {
+            assert_eq!(byte_by_byte(text), Err(text.len()), "{text:x?}");
+            assert_eq!(assemble(&[text]), Err(1), "{text:x?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_are_judged_as_the_standard_library_judges_the_whole(
+            pieces: Vec<Vec<u8>>,
+        ) {
+            let mut text = TextAssembly::default();
+            let mut whole = Vec::new();
+            for piece in pieces {
+                whole.extend_from_slice(&piece);
+                let is_possible = match str::from_utf8(&whole) {
+                    Ok(_) => true,
+                    Err(error) => error.error_len().is_none(),
+                };
+                prop_assert_eq!(text.push(&piece).is_ok(), is_possible);
+                if !is_possible {
+                    return Ok(());
+                }
+                prop_assert_eq!(text.len(), whole.len());
+            }
+            prop_assert_eq!(text.finish().ok(), str::from_utf8(&whole).ok());
+        }
+
+        #[test]
+        fn any_text_is_assembled_from_pieces_of_any_length(
+            text in "\\PC{0,40}",
+            lengths in prop::collection::vec(1..7_usize, 1..200),
+        ) {
+            let mut assembly = TextAssembly::default();
+            let mut rest = text.as_bytes();
+            for length in lengths.into_iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, after) = rest.split_at(length.min(rest.len()));
+                assembly.push(piece).expect("part of a valid text");
+                rest = after;
+            }
+            prop_assert_eq!(assembly.finish(), Ok(text.as_str()));
+        }
+    }
+}
