@@ -1,16 +1,26 @@
-//! The chat program: see `veche --help`.
+//! The chat program: exit codes, and nothing else.
 
 use std::env;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
+use veche::program;
+
 fn main() -> ExitCode {
-    match veche::program::run(env::args_os(), |name| env::var_os(name)) {
+    let arguments = env::args_os().skip(1);
+    match program::run(arguments, |name| env::var_os(name)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Whoever has closed standard error does not want to know.
-            let _ = writeln!(io::stderr(), "{failure}");
-            ExitCode::from(failure.status())
+        Err(error) => {
+            program::complain(&error);
+            ExitCode::from(match error {
+                program::Error::Usage(_) => USAGE,
+                _ => RUNTIME,
+            })
         }
     }
 }
+
+/// What was asked for could not be done.
+const RUNTIME: u8 = 1;
+
+/// What was asked for is not understood.
+const USAGE: u8 = 2;

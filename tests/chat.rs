@@ -329,7 +329,8 @@ fn message_sent_again_is_stored_once_and_answered_again() {
     let (mut ann, _) = member(&mut town, "Ann", "lobby");
     let (mut bob, _) = member(&mut town, "Bob", "lobby");
     town.advance(seconds(1));
-    (ann.frames(), bob.frames());
+    ann.frames();
+    bob.frames();
     let first = ask(&mut town, &mut ann, say("c1", "once"));
     bob.frames();
     let again = ask(&mut town, &mut ann, say("c1", "changed"));
@@ -511,7 +512,8 @@ fn several_tabs_are_one_person() {
         (&json!(1), 1)
     );
     town.advance(seconds(2));
-    (ann.frames(), tab.frames());
+    ann.frames();
+    tab.frames();
     let said = ask(&mut town, &mut ann, say("c", "both see it"));
     assert_eq!(tab.frames(), [said]);
     let (mut bob, _) = member(&mut town, "Bob", "lobby");
@@ -535,7 +537,8 @@ fn rename_is_told_to_the_rooms_and_later_messages_bear_it() {
     let (mut ann, welcome) = member(&mut town, "Ann", "lobby");
     let (mut bob, _) = member(&mut town, "Bob", "lobby");
     town.advance(seconds(2));
-    (ann.frames(), bob.frames());
+    ann.frames();
+    bob.frames();
     ann.say(&say("c1", "as Ann"));
     let renamed = tell(
         &mut town,
@@ -621,7 +624,8 @@ fn commands_answer() {
     let (mut ann, _) = member(&mut town, "Ann", "lobby");
     let (mut bob, _) = member(&mut town, "Bob B.", "lobby");
     town.advance(seconds(2));
-    (ann.frames(), bob.frames());
+    ann.frames();
+    bob.frames();
     let command =
         |line: &str| json!({"type": "command", "room": "lobby", "line": line, "cid": "k"});
     let mut notice = |line: &str| {

@@ -75,12 +75,15 @@ impl Default for Settings {
     }
 }
 
+/// Fills a buffer with what nobody can guess.
+type Random = Box<dyn FnMut(&mut [u8])>;
+
 /// The chat behind a server.
 pub struct Chat<J> {
     settings: Settings,
     limits: Limits,
     journal: J,
-    random: Box<dyn FnMut(&mut [u8])>,
+    random: Random,
     sessions: Sessions,
     /// By a connection's place: who it is, once it has said hello.
     clients: Vec<Option<SessionKey>>,

@@ -1,103 +1,97 @@
-//! The chat program: puts the parts together and tells people how it goes.
-
-mod folder;
-mod logging;
-mod options;
-mod page;
+//! The program: what was asked for, the page, the log, and the parts put
+//! together.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`options`] | what was typed, and what it means |
+//! | [`listen`] | the address to listen at |
+//! | [`logging`] | records to standard error, which never stops the chat |
+//! | [`page`] | the page: embedded in the program, or from a folder |
+//!
+//! Standard output says in single lines how far the program is; standard error
+//! has the log. Neither has to be there: a line that cannot be written is lost,
+//! and the chat goes on.
 
 use core::fmt;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use log::debug;
 
 use crate::chat::{Chat, SUBPROTOCOL};
 use crate::journal::memory::MemoryJournal;
-use crate::server::{ListenError, Server, Step, listen};
-use folder::Folder;
-use options::{Command, Options};
+use crate::server::{Config, Server, Step};
 
-/// Why the program ends without having done its work.
-#[derive(Debug)]
-pub enum Failure {
-    /// It was called in a way that it does not understand.
-    Usage(String),
-    /// It could not do what it was asked for.
-    Runtime(String),
-}
+pub mod listen;
+pub mod logging;
+pub mod options;
+pub mod page;
 
-/// Runs the program until it is stopped. `arguments` begin with its name;
-/// `environment` tells the value of a variable.
+use self::listen::BindError;
+use self::options::{Options, Request, UsageError};
+use self::page::FolderError;
+
+/// Does what the arguments (without the program's name) and the environment
+/// ask for: says what was asked, or serves until it is stopped.
 ///
 /// # Errors
-/// A line for people that names the option and the remedy.
+/// What is wrong, in one line with its remedy.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
-) -> Result<(), Failure> {
-    match options::parse(arguments, environment).map_err(Failure::Usage)? {
-        Command::Print(text) => {
-            say(&text);
-            Ok(())
-        }
-        Command::Serve(options) => serve(*options),
+) -> Result<(), Error> {
+    match Request::parse(arguments, environment)? {
+        Request::Help => say(options::help().trim_end()),
+        Request::Version => say(VERSION),
+        Request::Serve(options) => serve(*options)?,
     }
-}
-
-fn serve(options: Options) -> Result<(), Failure> {
-    logging::start(options.log);
-    let mut config = options.server;
-    config.subprotocols = vec![SUBPROTOCOL];
-    config.websocket_paths = vec!["/ws", "/"];
-    config.assets = Some(match &options.www {
-        Some(path) => Box::new(Folder::open(path).map_err(Failure::Runtime)?),
-        None => Box::new(page::embedded()),
-    });
-    let mut epoch = [0; 8];
-    random(&mut epoch);
-    let journal = MemoryJournal::new(
-        options.keep_messages,
-        options.chat.max_rooms,
-        u64::from_ne_bytes(epoch),
-    );
-    let chat = Chat::new(options.chat, journal, random);
-
-    say("SERVER START");
-    let listener = bind(&options.listen)?;
-    let unexpected = |error: io::Error| Failure::Runtime(format!("cannot serve: {error}"));
-    let mut server = Server::new(listener, config).map_err(unexpected)?;
-    server.stop_on_signals().map_err(unexpected)?;
-    say("Waiting for connections...");
-    let address = server.local_addr().map_err(unexpected)?;
-    say(&format!(
-        "Open http://{}/ in a browser.",
-        reachable(address)
-    ));
-    server.run(chat).map_err(unexpected)?;
-    say("Closing connection...");
-    say("SERVER STOP");
     Ok(())
 }
 
-/// Listens at the first of the option's addresses that can be had.
-fn bind(listen_option: &str) -> Result<TcpListener, Failure> {
-    let failure = |what: String| Failure::Runtime(format!("--listen {listen_option}: {what}"));
-    let addresses = listen_option.to_socket_addrs().map_err(|error| {
-        failure(format!(
-            "{error}; give an address and a port, such as 127.0.0.1:7777"
-        ))
-    })?;
-    let mut failed = failure("this name has no address".to_owned());
-    for address in addresses {
-        match listen(address, |step| say(line(step))) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failed = failure(remedy(&error)),
-        }
-    }
-    Err(failed)
+/// Tells on standard error why the program ends.
+pub fn complain(error: &Error) {
+    // Where it cannot be told there, the exit status still tells it.
+    let _ = writeln!(io::stderr(), "veche: {error}");
 }
 
-/// What was said after each step ever since this was a script.
-fn line(step: Step) -> &'static str {
+fn serve(options: Options) -> Result<(), Error> {
+    let log = logging::start(&options.log).map_err(Error::Log)?;
+    let assets = page::assets(options.www.as_deref())?;
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).map_err(Error::Random)?;
+    let journal = MemoryJournal::new(
+        options.keep_messages,
+        options.chat.max_rooms,
+        u64::from_ne_bytes(seed),
+    );
+    let chat = Chat::new(options.chat, journal, |bytes| {
+        getrandom::fill(bytes).expect("a system that had randomness at the start has it always");
+    });
+    let config = Config {
+        subprotocols: vec![SUBPROTOCOL],
+        websocket_paths: vec!["/ws", "/"],
+        assets: Some(assets),
+        ..options.server
+    };
+
+    say("SERVER START");
+    let listener = options.listen.bind(|step| say(step_line(step)))?;
+    let mut server = Server::new(listener, config).map_err(Error::Server)?;
+    server.stop_on_signals().map_err(Error::Server)?;
+    let address = server.local_addr().map_err(Error::Server)?;
+    say("Waiting for connections...");
+    say(&invitation(address));
+    debug!("listening at {address}");
+    let result = server.run(chat);
+    say("Closing connection...");
+    say("SERVER STOP");
+    drop(log);
+    result.map_err(Error::Run)
+}
+
+/// What is said when a step has been done.
+fn step_line(step: Step) -> &'static str {
     match step {
         Step::Create => "Socket create...",
         Step::Bind => "Socket bind...",
@@ -106,60 +100,96 @@ fn line(step: Step) -> &'static str {
     }
 }
 
-fn remedy(error: &ListenError) -> String {
-    match error.source.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the port is taken; stop the program that has it, or choose another port".to_owned()
-        }
-        io::ErrorKind::PermissionDenied => {
-            "not allowed; choose a port from 1024 up, or start with more rights".to_owned()
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address; 0.0.0.0 is all it has".to_owned()
-        }
-        _ => error.to_string(),
+/// Where to find the page: an address that a browser can open, even where the
+/// server listens at all of them.
+fn invitation(mut address: SocketAddr) -> String {
+    let ip = address.ip();
+    if !ip.is_unspecified() {
+        return format!("Open http://{address}/ in a browser.");
     }
+    address.set_ip(if ip.is_ipv4() {
+        Ipv4Addr::LOCALHOST.into()
+    } else {
+        Ipv6Addr::LOCALHOST.into()
+    });
+    format!(
+        "Open http://{address}/ in a browser, or port {} of this machine from another.",
+        address.port()
+    )
 }
 
-/// An address that a browser on this machine can open.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => core::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => core::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
-}
-
-/// Fills a buffer with what nobody can guess.
-fn random(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the system has randomness");
-}
-
-/// A line on standard output. That it is closed or full stops no chat.
+/// A line on standard output. Where nobody can read it the chat goes on.
 fn say(line: &str) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let mut output = io::stdout().lock();
+    let _ = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
-impl Failure {
-    /// The exit status: 1 where something went wrong, 2 where it was called
-    /// wrongly.
-    #[must_use]
-    pub fn status(&self) -> u8 {
-        match self {
-            Failure::Runtime(_) => 1,
-            Failure::Usage(_) => 2,
-        }
-    }
+/// Why the program ends other than by being stopped.
+#[derive(Debug)]
+pub enum Error {
+    /// What was asked for is not understood.
+    Usage(UsageError),
+    /// The address is not to be had.
+    Listen(BindError),
+    /// The folder with the page is not to be had.
+    Page(FolderError),
+    /// The system gave no randomness.
+    Random(getrandom::Error),
+    /// The system gave no thread for the log.
+    Log(io::Error),
+    /// The system gave no descriptors for events and signals.
+    Server(io::Error),
+    /// The system failed a server that ran.
+    Run(io::Error),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Runtime(what) => write!(f, "veche: {what}"),
-            Failure::Usage(what) => write!(f, "veche: {what} (veche --help tells more)"),
+            Error::Usage(error) => error.fmt(f),
+            Error::Listen(error) => error.fmt(f),
+            Error::Page(error) => error.fmt(f),
+            Error::Random(error) => write!(
+                f,
+                "no randomness: {error}; sessions are not safe without it, so the system has to give some"
+            ),
+            Error::Log(error) => {
+                write!(
+                    f,
+                    "no thread for the log: {error}; raise the limit (ulimit -u)"
+                )
+            }
+            Error::Server(error) => {
+                write!(f, "no descriptors: {error}; raise the limit (ulimit -n)")
+            }
+            Error::Run(error) => {
+                write!(
+                    f,
+                    "waiting for events failed: {error}; start the server again"
+                )
+            }
         }
     }
 }
+
+impl core::error::Error for Error {}
+
+impl From<UsageError> for Error {
+    fn from(error: UsageError) -> Self {
+        Error::Usage(error)
+    }
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Self {
+        Error::Listen(error)
+    }
+}
+
+impl From<FolderError> for Error {
+    fn from(error: FolderError) -> Self {
+        Error::Page(error)
+    }
+}
+
+const VERSION: &str = concat!("veche ", env!("CARGO_PKG_VERSION"));

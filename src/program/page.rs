@@ -1,16 +1,38 @@
-//! The page that is part of the program.
+//! The page: part of the program, or read from a folder.
 
-use crate::http::assets::Embedded;
+use core::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-/// Files of `www/` and their content.
-macro_rules! files {
+use log::warn;
+
+use crate::http::assets::{Asset, Assets, Embedded};
+
+/// The page from this folder, or the one that is part of the program.
+///
+/// # Errors
+/// Where there is no such folder.
+pub fn assets(folder: Option<&Path>) -> Result<Box<dyn Assets>, FolderError> {
+    Ok(match folder {
+        Some(path) => Box::new(Folder::open(path)?),
+        None => Box::new(Embedded::new(FILES)),
+    })
+}
+
+/// Names the files of `www/` that are part of the program. A test tells which
+/// are missing.
+macro_rules! embed {
     ($($path:literal,)*) => {
-        &[$(($path, include_bytes!(concat!("../../www/", $path)))),*]
+        &[$((
+            $path,
+            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/www/", $path)).as_slice(),
+        )),*]
     };
 }
 
-/// All of `www/`.
-const FILES: &[(&str, &[u8])] = files![
+#[rustfmt::skip]
+const FILES: &[(&str, &[u8])] = embed![
     "bell.svg",
     "css/base.css",
     "css/composer.css",
@@ -47,38 +69,158 @@ const FILES: &[(&str, &[u8])] = files![
     "js/views/viewport.js",
 ];
 
-/// The page.
-pub(super) fn embedded() -> Embedded {
-    Embedded::new(FILES)
+/// A folder of files, read anew for each request, so that whoever changes the
+/// page only has to load it again.
+///
+/// It is read on the server's thread: for work on the page, not for a crowd.
+#[derive(Debug)]
+pub struct Folder {
+    /// Absolute and without symbolic links, to tell what lies in it.
+    root: PathBuf,
 }
+
+impl Folder {
+    /// The folder at this path.
+    ///
+    /// # Errors
+    /// Where there is none, or it may not be read.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let failed = |source| FolderError {
+            path: path.to_owned(),
+            source,
+        };
+        let root = fs::canonicalize(path).map_err(failed)?;
+        fs::read_dir(&root).map_err(failed)?;
+        Ok(Folder { root })
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, Refused> {
+        let file = fs::canonicalize(self.root.join(path))?;
+        if !file.starts_with(&self.root) {
+            return Err(Refused::Outside);
+        }
+        // Asked before it is opened, which waits where it is a pipe.
+        if !fs::metadata(&file)?.is_file() {
+            return Err(Refused::NoFile);
+        }
+        let mut body = Vec::new();
+        let most = MAX_FILE_BYTES + 1;
+        let bytes = File::open(&file)?.take(most).read_to_end(&mut body)?;
+        if bytes as u64 == most {
+            return Err(Refused::TooLarge);
+        }
+        Ok(body)
+    }
+}
+
+impl Assets for Folder {
+    fn find(&self, path: &str) -> Option<Asset<'_>> {
+        match self.read(path) {
+            Ok(body) => Some(Asset::new(path, body)),
+            Err(refused) => {
+                if !refused.is_absent() {
+                    warn!("--www does not serve {path}: {refused}");
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Why a file of the folder is not served.
+#[derive(Debug)]
+enum Refused {
+    Outside,
+    NoFile,
+    TooLarge,
+    Io(io::Error),
+}
+
+impl Refused {
+    fn is_absent(&self) -> bool {
+        matches!(self, Refused::Io(error) if matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        ))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Outside => f.write_str("a symbolic link leads out of the folder"),
+            Refused::NoFile => f.write_str("it is not a file"),
+            Refused::TooLarge => write!(f, "it has more than {MAX_FILE_BYTES} bytes"),
+            Refused::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Refused::Io(error)
+    }
+}
+
+/// A folder that is not to be had.
+#[derive(Debug)]
+pub struct FolderError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for FolderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.to_string_lossy();
+        write!(
+            f,
+            "--www {}: {}; name the folder with index.html, or leave --www out for the page in the program",
+            path.escape_debug(),
+            self.source
+        )
+    }
+}
+
+impl core::error::Error for FolderError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// More than any file of a page, and little enough to be read in one go.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::fs;
-    use std::path::Path;
-
     use super::*;
 
     #[test]
-    fn every_file_of_the_page_is_part_of_the_program() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
-        let mut folders = vec![root.clone()];
+    fn every_file_of_the_page_is_part_of_the_program_and_no_other() {
+        let www = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/www"));
         let mut found = Vec::new();
+        let mut folders = vec![www.to_owned()];
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
+            for entry in fs::read_dir(folder).expect("a folder of the page") {
+                let path = entry.expect("an entry of it").path();
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let name = path.strip_prefix(&root).unwrap();
-                    found.push(name.to_str().unwrap().to_owned());
+                    let path = path.strip_prefix(www).expect("a path within www");
+                    found.push(path.to_string_lossy().into_owned());
                 }
             }
         }
+        let mut embedded: Vec<_> = FILES.iter().map(|&(path, _)| path).collect();
         found.sort();
-        let embedded: Vec<_> = FILES.iter().map(|(path, _)| *path).collect();
-        assert_eq!(embedded, found);
+        embedded.sort_unstable();
+        assert_eq!(found, embedded);
+    }
+
+    #[test]
+    fn every_file_of_the_page_has_a_media_type() {
+        for (path, body) in FILES {
+            let media_type = Asset::new(path, *body).media_type;
+            assert_ne!(media_type, "application/octet-stream", "{path}");
+        }
     }
 }

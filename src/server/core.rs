@@ -125,7 +125,11 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             return;
         }
         info!("stopping: {close}");
-        self.stop_by = Some(now + self.hub.config.close_timeout);
+        let timeout = match self.hub.config.close_timeout {
+            Duration::ZERO => Duration::MAX,
+            timeout => timeout,
+        };
+        self.stop_by = Some(now.saturating_add(timeout));
         for index in self.places() {
             match self.hub.id(index).filter(|&id| self.hub.open(id).is_some()) {
                 Some(id) => self.hub.close(id, close),

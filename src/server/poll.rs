@@ -108,8 +108,8 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Stops on SIGTERM and SIGINT, at once on a second one; see
-    /// [`StopSignals`].
+    /// Stops on SIGTERM, with 1012, and on SIGINT, with 1001; at once on a
+    /// second one. SIGHUP is survived.
     ///
     /// # Errors
     /// Where the system does not let signals be handled.

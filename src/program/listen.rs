@@ -1,0 +1,233 @@
+//! The address to listen at.
+
+use core::fmt;
+use core::str::FromStr;
+use std::io;
+use std::net::{Ipv6Addr, TcpListener, ToSocketAddrs};
+
+use crate::server::{ListenError, Step, listen};
+
+/// What `--listen` takes: a host and a port.
+///
+/// Either may be left out. A port alone is one of the loopback: what everybody
+/// may reach is asked for by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    pub host: String,
+    /// 0 lets the system choose one.
+    pub port: u16,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Listen {
+            host: DEFAULT_HOST.to_owned(),
+            port: DEFAULT_PORT,
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut listen = Listen::default();
+        let (host, port) = if text.parse::<u16>().is_ok() {
+            ("", Some(text))
+        } else if text.parse::<Ipv6Addr>().is_ok() || text.ends_with(']') {
+            (text, None)
+        } else if let Some((host, port)) = text.rsplit_once(':') {
+            (host, Some(port))
+        } else {
+            (text, None)
+        };
+        if let Some(port) = port {
+            listen.port = port.parse().map_err(drop)?;
+        }
+        let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let host = bracketed.unwrap_or(host);
+        let is_host = match bracketed {
+            // A zone may follow the address, such as in fe80::1%eth0.
+            Some(ip) => ip.contains(':'),
+            None => host.parse::<Ipv6Addr>().is_ok() || is_name(host),
+        };
+        if !is_host || text.is_empty() {
+            return Err(());
+        }
+        if !host.is_empty() {
+            listen.host = host.to_owned();
+        }
+        Ok(listen)
+    }
+}
+
+/// Whether this looks like a name or an IPv4 address; what it really is, the
+/// system knows.
+fn is_name(host: &str) -> bool {
+    let is_of_names = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !host.starts_with('-') && host.chars().all(is_of_names)
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Listen { host, port } = self;
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}")
+        } else {
+            write!(f, "{host}:{port}")
+        }
+    }
+}
+
+impl Listen {
+    /// Listens there; `done` is called once after each step. Of several
+    /// addresses that a name has, the first that this machine has.
+    ///
+    /// # Errors
+    /// What could not be done, and what to do about it.
+    pub fn bind(&self, mut done: impl FnMut(Step)) -> Result<TcpListener, BindError> {
+        let failed = |why| BindError {
+            listen: self.clone(),
+            why,
+        };
+        let addresses = (self.host.as_str(), self.port).to_socket_addrs();
+        let mut why = Why::NoAddress;
+        // A second address begins anew, which is nobody's business.
+        let mut told = Vec::new();
+        for address in addresses.map_err(|error| failed(Why::Name(error)))? {
+            let result = listen(address, |step| {
+                if !told.contains(&step) {
+                    told.push(step);
+                    done(step);
+                }
+            });
+            match result {
+                Ok(listener) => return Ok(listener),
+                Err(error) => why = Why::Listen(error),
+            }
+            if !why.is_foreign() {
+                break;
+            }
+        }
+        Err(failed(why))
+    }
+}
+
+/// An address that is not to be had.
+#[derive(Debug)]
+pub struct BindError {
+    listen: Listen,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Name(io::Error),
+    NoAddress,
+    Listen(ListenError),
+}
+
+impl Why {
+    /// Whether the address is none of this machine's.
+    fn is_foreign(&self) -> bool {
+        matches!(self, Why::Listen(error) if matches!(
+            error.source.kind(),
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+        ))
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.listen.port;
+        write!(f, "--listen {}: ", self.listen)?;
+        match &self.why {
+            Why::Name(error) => write!(
+                f,
+                "the name has no address ({error}); take an address of this machine, such as 127.0.0.1:{port}"
+            ),
+            Why::NoAddress => write!(
+                f,
+                "the name has no address; take an address of this machine, such as 127.0.0.1:{port}"
+            ),
+            why if why.is_foreign() => write!(
+                f,
+                "this machine does not have the address; take one of its own, or 0.0.0.0:{port} for all of them"
+            ),
+            Why::Listen(error) => match error.source.kind() {
+                io::ErrorKind::AddrInUse => f.write_str(
+                    "the port is taken; stop the other program or choose another port with --listen",
+                ),
+                io::ErrorKind::PermissionDenied => f.write_str(
+                    "no permission for the port; choose one above 1023 with --listen",
+                ),
+                _ => write!(f, "{error}; choose another address with --listen"),
+            },
+        }
+    }
+}
+
+impl core::error::Error for BindError {}
+
+const DEFAULT_HOST: &str = "127.0.0.1";
+
+const DEFAULT_PORT: u16 = 7777;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_port_may_each_be_left_out() {
+        for (typed, meant) in [
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("chat.example:80", "chat.example:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("[::1]", "[::1]:7777"),
+            ("::1", "[::1]:7777"),
+            ("[fe80::1%eth0]:80", "[fe80::1%eth0]:80"),
+            ("localhost", "localhost:7777"),
+            ("7000", "127.0.0.1:7000"),
+            (":7000", "127.0.0.1:7000"),
+            ("0", "127.0.0.1:0"),
+        ] {
+            let listen: Listen = typed.parse().expect(typed);
+            assert_eq!(listen.to_string(), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for typed in [
+            "",
+            "65536:x",
+            "localhost:65536",
+            "http://localhost:7777/",
+            "localhost:",
+            "local host:80",
+            "::1:80:x",
+            "[localhost]:80",
+            "[::1",
+            "--www",
+        ] {
+            assert_eq!(typed.parse::<Listen>(), Err(()), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_told_with_the_remedy() {
+        let free: Listen = "0".parse().expect("an address");
+        let listener = free.bind(|_| {}).expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let taken: Listen = port.to_string().parse().expect("an address");
+        let error = taken.bind(|_| {}).expect_err("the port is taken");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "--listen 127.0.0.1:{port}: the port is taken; \
+                 stop the other program or choose another port with --listen"
+            )
+        );
+    }
+}

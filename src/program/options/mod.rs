@@ -1,0 +1,194 @@
+//! What was typed, and what it means.
+//!
+//! One table names every option; the command line, the environment and
+//! `--help` are made from it. A flag beats the environment, and of a flag that
+//! was given twice the last one counts.
+
+use core::fmt;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser};
+
+use super::listen::Listen;
+use super::logging::LogFilter;
+use crate::chat::Settings;
+use crate::server::Config;
+
+mod help;
+mod table;
+mod value;
+
+pub use self::help::help;
+use self::table::{OptionEntry, entries};
+
+/// What the program is asked to do.
+#[derive(Debug)]
+pub enum Request {
+    /// Serve.
+    Serve(Box<Options>),
+    /// Say what the options are.
+    Help,
+    /// Say which version this is.
+    Version,
+}
+
+/// How the program is to serve.
+#[derive(Debug)]
+pub struct Options {
+    /// Where to listen.
+    pub listen: Listen,
+    /// The folder with the page, instead of the page in the program.
+    pub www: Option<PathBuf>,
+    /// What is logged.
+    pub log: LogFilter,
+    /// The bounds of the server.
+    pub server: Config,
+    /// The bounds of the chat.
+    pub chat: Settings,
+    /// How many messages of each room are kept; 0 for all. Default: 1,000,
+    /// which is what the page scrolls back through in a good read.
+    pub keep_messages: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            listen: Listen::default(),
+            www: None,
+            log: LogFilter::default(),
+            server: Config::default(),
+            chat: Settings::default(),
+            keep_messages: 1_000,
+        }
+    }
+}
+
+impl Request {
+    /// Reads the arguments, without the program's name, and the environment.
+    ///
+    /// # Errors
+    /// What is not understood.
+    pub fn parse(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Request, UsageError> {
+        let mut typed = Vec::new();
+        let mut parser = Parser::from_args(arguments);
+        loop {
+            let entry = match parser.next()? {
+                None => break,
+                Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Request::Help),
+                Some(Arg::Short('V') | Arg::Long("version")) => return Ok(Request::Version),
+                Some(Arg::Long(name)) => entries()
+                    .find(|entry| entry.name == name)
+                    .ok_or_else(|| UsageError::unknown_option(name))?,
+                Some(Arg::Short(name)) => {
+                    return Err(UsageError::UnknownOption(format!("-{name}"), None));
+                }
+                Some(Arg::Value(argument)) => return Err(UsageError::UnexpectedArgument(argument)),
+            };
+            typed.push((entry.name, parser.value()?));
+        }
+
+        let mut options = Options::default();
+        for entry in entries() {
+            let flag = typed.iter().rfind(|(name, _)| *name == entry.name);
+            let given = match flag {
+                Some((_, value)) => Some((entry.flag(), value.clone())),
+                // An empty variable counts as none: many ways to start a
+                // program can set one and not unset it.
+                None => environment(&entry.variable())
+                    .filter(|value| !value.is_empty())
+                    .map(|value| (entry.variable(), value)),
+            };
+            if let Some((source, value)) = given
+                && entry.field.set(&mut options, &value).is_err()
+            {
+                return Err(UsageError::Invalid(source, value, entry));
+            }
+        }
+        Ok(Request::Serve(Box::new(options)))
+    }
+}
+
+/// What was typed and is not understood.
+#[derive(Debug)]
+pub enum UsageError {
+    /// There is no such option; perhaps another one was meant.
+    UnknownOption(String, Option<&'static str>),
+    /// Something that is no option.
+    UnexpectedArgument(OsString),
+    /// An option or a variable of the environment, its value, and what it is.
+    Invalid(String, OsString, &'static OptionEntry),
+    /// An option without its value, or a value without need.
+    Malformed(lexopt::Error),
+}
+
+impl UsageError {
+    fn unknown_option(name: &str) -> Self {
+        UsageError::UnknownOption(format!("--{name}"), nearest(name))
+    }
+}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        UsageError::Malformed(error)
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UsageError::UnknownOption(name, Some(nearest)) => write!(
+                f,
+                "there is no option {}; did you mean --{nearest}?",
+                name.escape_debug()
+            ),
+            UsageError::UnknownOption(name, None) => write!(
+                f,
+                "there is no option {}; veche --help tells which there are",
+                name.escape_debug()
+            ),
+            UsageError::UnexpectedArgument(argument) => write!(
+                f,
+                "{argument:?} belongs to no option; an address goes with --listen, and veche --help tells the others"
+            ),
+            UsageError::Invalid(source, value, entry) => {
+                write!(f, "{source} takes {}, not {value:?}", entry.field.takes())
+            }
+            UsageError::Malformed(error) => {
+                write!(f, "{error}; veche --help tells what goes with it")
+            }
+        }
+    }
+}
+
+impl core::error::Error for UsageError {}
+
+/// The option whose name is so much like this one that it may have been meant.
+fn nearest(name: &str) -> Option<&'static str> {
+    let names = ["help", "version"].into_iter();
+    let names = names.chain(entries().map(|entry| entry.name));
+    let (distance, nearest) = names.map(|known| (edits(name, known), known)).min()?;
+    (distance <= nearest.len().div_ceil(3)).then_some(nearest)
+}
+
+/// How many characters have to be put in, left out or replaced to make one
+/// text of the other (Levenshtein).
+fn edits(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (line, typed) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, known) in to.chars().enumerate() {
+            let replaced = diagonal + usize::from(typed != known);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[row.len() - 1]
+}
+
+#[cfg(test)]
+mod tests;

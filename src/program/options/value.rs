@@ -1,0 +1,134 @@
+//! What a value means, and how it is shown.
+
+use core::time::Duration;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::Options;
+use crate::program::listen::Listen;
+use crate::program::logging::LogFilter;
+
+/// Where the value of an option goes. Its kind decides how it is read.
+#[derive(Debug)]
+pub(super) enum Field {
+    Listen(Place<Listen>),
+    Folder(Place<Option<PathBuf>>),
+    Log(Place<LogFilter>),
+    Count(Place<usize>),
+    Rate(Place<u32>),
+    Bytes(Place<usize>),
+    Seconds(Place<Duration>),
+}
+
+/// The place of a value among the options.
+pub(super) type Place<T> = fn(&mut Options) -> &mut T;
+
+/// A value that is not what the option takes.
+#[derive(Debug)]
+pub(super) struct NotTaken;
+
+impl Field {
+    /// Puts a value where it belongs.
+    pub(super) fn set(&self, options: &mut Options, value: &OsStr) -> Result<(), NotTaken> {
+        let text = || value.to_str().ok_or(NotTaken);
+        match self {
+            Field::Listen(place) => *place(options) = parse(text()?)?,
+            Field::Folder(place) => *place(options) = Some(folder(value)?),
+            Field::Log(place) => *place(options) = parse(text()?)?,
+            Field::Count(place) => *place(options) = parse(text()?)?,
+            Field::Rate(place) => *place(options) = parse(text()?)?,
+            Field::Bytes(place) => *place(options) = bytes(text()?)?,
+            Field::Seconds(place) => {
+                *place(options) = Duration::from_secs(parse::<u32>(text()?)?.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// What it takes, as it stands after that verb.
+    pub(super) fn takes(&self) -> &'static str {
+        match self {
+            Field::Listen(_) => "HOST:PORT, or either alone, such as 127.0.0.1:7777 or [::1]:7777",
+            Field::Folder(_) => "the path of a folder",
+            Field::Log(_) => {
+                "off, error, warn, info, debug or trace, or such as warn,veche::server=debug"
+            }
+            Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
+            Field::Bytes(_) => "a whole number of bytes, such as 8192, 8K or 1M, 0 for no limit",
+            Field::Seconds(_) => "a whole number of seconds, 0 for no limit",
+        }
+    }
+
+    /// The value among these options as it would be typed; empty for none.
+    pub(super) fn show(&self, options: &mut Options) -> String {
+        match self {
+            Field::Listen(place) => place(options).to_string(),
+            Field::Folder(place) => {
+                let path = place(options).as_deref();
+                path.map_or_else(String::new, |path| path.display().to_string())
+            }
+            Field::Log(place) => place(options).to_string(),
+            Field::Count(place) => place(options).to_string(),
+            Field::Rate(place) => place(options).to_string(),
+            Field::Bytes(place) => show_bytes(*place(options)),
+            Field::Seconds(place) => place(options).as_secs().to_string(),
+        }
+    }
+}
+
+fn parse<T: core::str::FromStr>(text: &str) -> Result<T, NotTaken> {
+    text.parse().map_err(|_| NotTaken)
+}
+
+fn folder(value: &OsStr) -> Result<PathBuf, NotTaken> {
+    if value.is_empty() {
+        return Err(NotTaken);
+    }
+    Ok(PathBuf::from(value))
+}
+
+/// A number of bytes, with a unit of 1,024 or 1,024² perhaps.
+fn bytes(text: &str) -> Result<usize, NotTaken> {
+    let (number, unit) = match text.strip_suffix(['K', 'k']) {
+        Some(number) => (number, KIB),
+        None => match text.strip_suffix(['M', 'm']) {
+            Some(number) => (number, MIB),
+            None => (text, 1),
+        },
+    };
+    parse::<usize>(number)?.checked_mul(unit).ok_or(NotTaken)
+}
+
+fn show_bytes(bytes: usize) -> String {
+    match bytes {
+        0 => "0".to_owned(),
+        _ if bytes.is_multiple_of(MIB) => format!("{}M", bytes / MIB),
+        _ if bytes.is_multiple_of(KIB) => format!("{}K", bytes / KIB),
+        _ => bytes.to_string(),
+    }
+}
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_may_have_a_unit() {
+        for (typed, meant) in [("0", 0), ("1000", 1000), ("8K", 8192), ("2m", 2 << 20)] {
+            assert_eq!(bytes(typed).expect(typed), meant, "{typed}");
+        }
+        for typed in ["", "K", "1.5M", "1G", "-1", "18446744073709551615K"] {
+            assert!(bytes(typed).is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn shown_bytes_are_read_as_the_same() {
+        for count in [0, 1, 1000, 8192, 1 << 20, (1 << 20) + 1024] {
+            assert_eq!(bytes(&show_bytes(count)).expect("a number"), count);
+        }
+    }
+}
