@@ -473,6 +473,43 @@ fn arrivals_and_departures_are_told_at_most_once_a_second() {
 }
 
 #[test]
+fn newcomer_learns_that_one_it_was_shown_has_left() {
+    let mut town = town();
+    let (mut ann, _) = member(&mut town, "Ann", "lobby");
+    town.advance(Duration::from_millis(500));
+    let (mut bob, _) = member(&mut town, "Bob", "lobby");
+    let (mut cid, _) = guest(&mut town, "Cid");
+    let joined = join(&mut town, &mut cid, "lobby", None);
+    assert_eq!(joined["count"], 3);
+    tell(
+        &mut town,
+        &mut bob,
+        json!({"type": "leave", "room": "lobby"}),
+    );
+    town.advance(seconds(1));
+    let news = cid.frames().pop().unwrap();
+    assert_eq!(
+        (&news["count"], &news["left"][0]["name"]),
+        (&json!(2), &json!("Bob"))
+    );
+    assert_eq!(news["arrived"][0]["name"], "Cid");
+    ann.frames();
+    // Nobody came in between: who came and left within the second never was.
+    let (mut dan, _) = member(&mut town, "Dan", "lobby");
+    tell(
+        &mut town,
+        &mut dan,
+        json!({"type": "leave", "room": "lobby"}),
+    );
+    town.advance(seconds(1));
+    let news = ann.frames();
+    assert!(
+        news.iter().all(|news| news.get("left").is_none()),
+        "{news:?}"
+    );
+}
+
+#[test]
 fn reload_is_no_departure_and_a_lost_line_is_one_after_the_grace() {
     let mut town = town();
     let (mut ann, _) = member(&mut town, "Ann", "lobby");
@@ -750,6 +787,17 @@ fn crowd_is_only_counted() {
     let joined = join(&mut town, &mut guests[0].0, "lobby", None);
     assert_eq!(joined["members"].as_array().unwrap().len(), 100);
     assert_eq!(joined["count"], 103);
+    for (guest, _) in &mut guests[100..] {
+        guest.reset();
+    }
+    town.advance(seconds(7));
+    let frames = guests[0].0.frames();
+    let last = frames.last().unwrap();
+    assert_eq!(
+        last["members"].as_array().unwrap().len(),
+        100,
+        "all are named again"
+    );
 }
 
 #[test]

@@ -393,6 +393,17 @@ fn one_address_has_a_bound_and_the_loopback_has_not() {
     assert!(refused.read().starts_with(b"HTTP/1.1 429 "));
     let _other = world.connect("192.0.2.2");
     let _loopback: Vec<_> = (0..5).map(|_| world.connect("::1")).collect();
+    let _home: Vec<_> = ["2001:db8::1", "2001:db8::2"]
+        .map(|ip| world.connect(ip))
+        .into();
+    let mut refused = world.accept("2001:db8::ffff:3");
+    refused.write(REQUEST.as_bytes());
+    world.run();
+    assert!(
+        refused.read().starts_with(b"HTTP/1.1 429 "),
+        "of the same /64"
+    );
+    let _neighbour = world.connect("2001:db8:0:1::1");
     let _mapped: Vec<_> = (0..5).map(|_| world.connect("::ffff:127.0.0.1")).collect();
 }
 

@@ -9,7 +9,7 @@ use super::Chat;
 use super::conversation::names_of;
 use super::journal::Journal;
 use super::session::SessionKey;
-use super::wire::{Answer, CommandHelp, CommandLine, Error, ErrorCode, Rename, Say};
+use super::wire::{Answer, Command, CommandHelp, Error, ErrorCode};
 use crate::server::{ConnectionId, Context};
 
 /// All commands. [`Chat::command`] follows them.
@@ -33,10 +33,10 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: CommandLine,
-        cid: Option<&str>,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
-        let line = command.line.trim();
+        let cid = command.cid();
+        let line = command.line()?.trim();
         let line = line.strip_prefix('/').unwrap_or(line);
         let (name, rest) = split_word(line);
         let room = command.room.as_deref();
@@ -53,14 +53,13 @@ impl<J: Journal> Chat<J> {
                 format!("{count} here: {}{more}", names_of(&people))
             }
             "name" => {
-                let name = rest.to_owned();
-                return self.rename(cx, id, key, Rename { name }, cid);
+                return self.rename(cx, id, key, rest, cid);
             }
             "me" if !rest.is_empty() => {
-                let room = room.ok_or(ErrorCode::NotJoined)?.to_owned();
+                let room = room.ok_or(ErrorCode::NotJoined)?;
                 let text = format!("/me {rest}");
                 let cid = self.cid_or_new(cid);
-                return self.say(cx, id, key, Say { room, text }, Some(&cid));
+                return self.say(cx, id, key, room, &text, &cid);
             }
             "msg" => {
                 let (to, text) = self.recipient(rest)?;

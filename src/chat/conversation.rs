@@ -9,7 +9,7 @@ use log::error;
 use super::journal::{Draft, Entry, Job, Journal, Outcome, Page, Person};
 use super::room::{MAX_ENTRIES, MAX_ENTRIES_BYTES, Newest};
 use super::session::SessionKey;
-use super::wire::{self, Answer, Direct, Error, ErrorCode, History, InRoom, Say};
+use super::wire::{self, After, Answer, Command, Error, ErrorCode};
 use super::{Chat, millis};
 use crate::server::{ConnectionId, Context};
 
@@ -33,17 +33,28 @@ pub(super) enum Pending {
 }
 
 impl<J: Journal> Chat<J> {
+    pub(super) fn message(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        command: &Command<'_>,
+    ) -> Result<(), Error> {
+        let (room, text) = (command.room()?, command.text()?);
+        self.say(cx, id, key, room, text, command.required_cid()?)
+    }
+
     pub(super) fn say(
         &mut self,
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        say: Say,
-        cid: Option<&str>,
+        room: &str,
+        text: &str,
+        cid: &str,
     ) -> Result<(), Error> {
-        let cid = required(cid)?;
-        let place = self.joined_room(id, key, &say.room)?;
-        self.check_text(&say.text)?;
+        let place = self.joined_room(id, key, room)?;
+        self.check_text(text)?;
         let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get(key))
         else {
             return Err(ErrorCode::NotJoined.into());
@@ -52,7 +63,7 @@ impl<J: Journal> Chat<J> {
             room: Arc::clone(&room.name),
             from: session.person.clone(),
             time: millis(cx.unix_time()),
-            text: say.text,
+            text: text.to_owned(),
             cid: cid.to_owned(),
         });
         self.journal.submit(job).map_err(|_| busy())?;
@@ -70,11 +81,11 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        direct: Direct,
-        cid: Option<&str>,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
-        let to = self.sessions.with_id(&direct.to);
-        self.send_direct(cx, id, key, to, &direct.text, required(cid)?)
+        let to = self.sessions.with_id(command.to()?);
+        let (text, cid) = (command.text()?, command.required_cid()?);
+        self.send_direct(cx, id, key, to, text, cid)
     }
 
     pub(super) fn send_direct(
@@ -120,9 +131,9 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        typing: InRoom,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
-        let place = self.joined_room(id, key, &typing.room)?;
+        let place = self.joined_room(id, key, command.room()?)?;
         if let (Some(room), Some(session)) = (self.rooms.get(place), self.sessions.get(key)) {
             let (name, from) = (&*room.name, &session.person);
             cx.publish(room.topic, &Answer::Typing { room: name, from }.to_json());
@@ -134,13 +145,12 @@ impl<J: Journal> Chat<J> {
         &mut self,
         id: ConnectionId,
         key: SessionKey,
-        history: History,
-        cid: Option<&str>,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
-        let place = self.joined_room(id, key, &history.room)?;
-        let page = match (history.before, history.after) {
+        let place = self.joined_room(id, key, command.room()?)?;
+        let page = match (command.before, &command.after) {
             (Some(seq), None) => Page::Before(seq),
-            (None, Some(seq)) => Page::After(seq),
+            (None, Some(After::Seq(seq))) => Page::After(*seq),
             _ => {
                 let text = "History goes either before or after a seq.";
                 return Err(Error::new(ErrorCode::BadRequest, text));
@@ -150,7 +160,8 @@ impl<J: Journal> Chat<J> {
             return Err(ErrorCode::NotJoined.into());
         };
         let room = Arc::clone(&room.name);
-        let limit = history.limit.unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES);
+        let limit = command.limit.and_then(|limit| usize::try_from(limit).ok());
+        let limit = limit.unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES);
         let job = Job::History {
             room: Arc::clone(&room),
             page,
@@ -161,7 +172,7 @@ impl<J: Journal> Chat<J> {
             room,
             page,
             id,
-            cid: cid.map(str::to_owned),
+            cid: command.cid().map(str::to_owned),
         });
         Ok(())
     }
@@ -291,10 +302,6 @@ fn history_done(
     more |= given.len() < count;
     let answer = Answer::History { room, more, cid };
     cx.send(id, &answer.with_entries(given.iter().map(String::as_str)));
-}
-
-fn required(cid: Option<&str>) -> Result<&str, Error> {
-    cid.ok_or_else(|| Error::new(ErrorCode::BadRequest, "The cid is missing."))
 }
 
 pub(super) fn busy() -> Error {

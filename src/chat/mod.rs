@@ -16,10 +16,11 @@ mod room;
 mod session;
 pub mod wire;
 
+use core::cmp::Reverse;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use slab::Slab;
@@ -32,9 +33,9 @@ use limits::{Budget, Rate};
 use presence::Due;
 use room::Room;
 use session::{SessionKey, Sessions};
-use wire::{Answer, Error, Head, Hello, Limits, Rename};
+use wire::{Answer, Command, Error, Limits};
 
-use crate::server::{ConnectionId, Context, Handler, Opening};
+use crate::server::{ConnectionId, Context, Handler, Opening, network};
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::message::Message;
 
@@ -93,7 +94,7 @@ pub struct Chat<J> {
     /// What was asked of the journal and is not answered yet, in order.
     pending: VecDeque<Pending>,
     /// What is to be done when.
-    agenda: BTreeSet<(Duration, Due)>,
+    agenda: BinaryHeap<Reverse<(Duration, Due)>>,
     rate: Rate,
     address_rate: Rate,
     addresses: HashMap<IpAddr, Budget>,
@@ -124,7 +125,7 @@ impl<J: Journal> Chat<J> {
             rooms_by_name: HashMap::new(),
             next_topic: 0,
             pending: VecDeque::new(),
-            agenda: BTreeSet::new(),
+            agenda: BinaryHeap::new(),
             addresses: HashMap::new(),
         }
     }
@@ -152,31 +153,30 @@ impl<J: Journal> Chat<J> {
         if wire::is_too_deep(text) {
             return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
         }
-        let head: Head<'_> = wire::parse(text)?;
-        if head.cid.as_deref().is_some_and(|cid| !wire::is_cid(cid)) {
+        let command = Command::parse(text)?;
+        if command.cid().is_some_and(|cid| !wire::is_cid(cid)) {
             let text = "A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
             return Err(Error::new(ErrorCode::BadRequest, text));
         }
-        *cid = head.cid.map(Into::into);
-        let cid = cid.as_deref();
-        let kind = &*head.r#type;
+        *cid = command.cid().map(str::to_owned);
+        let kind = &*command.r#type;
         let Some(key) = key else {
             return match kind {
-                "hello" => self.hello(cx, id, wire::parse(text)?, cid),
+                "hello" => self.hello(cx, id, &command),
                 _ => Err(ErrorCode::HelloFirst.into()),
             };
         };
         let done = match kind {
-            "message" => self.say(cx, id, key, wire::parse(text)?, cid),
-            "direct" => self.direct(cx, id, key, wire::parse(text)?, cid),
-            "typing" => self.typing(cx, id, key, wire::parse(text)?),
-            "join" => self.join(cx, id, key, wire::parse(text)?, cid),
-            "leave" => self.leave(cx, id, key, wire::parse(text)?, cid),
-            "history" => self.history(id, key, wire::parse(text)?, cid),
-            "rename" => self.rename(cx, id, key, wire::parse(text)?, cid),
-            "command" => self.command(cx, id, key, wire::parse(text)?, cid),
+            "message" => self.message(cx, id, key, &command),
+            "direct" => self.direct(cx, id, key, &command),
+            "typing" => self.typing(cx, id, key, &command),
+            "join" => self.join(cx, id, key, &command),
+            "leave" => self.leave(cx, id, key, &command),
+            "history" => self.history(id, key, &command),
+            "rename" => self.rename(cx, id, key, command.name()?, command.cid()),
+            "command" => self.command(cx, id, key, &command),
             "ping" => {
-                let wire::Ping { n } = wire::parse(text)?;
+                let (n, cid) = (command.n()?, command.cid());
                 cx.send(id, &Answer::Pong { n, cid }.to_json());
                 Ok(())
             }
@@ -196,17 +196,14 @@ impl<J: Journal> Chat<J> {
         &mut self,
         cx: &mut Context<'_>,
         id: ConnectionId,
-        hello: Hello,
-        cid: Option<&str>,
+        hello: &Command<'_>,
     ) -> Result<(), Error> {
-        let name = names::person(&hello.name).ok_or(ErrorCode::BadName)?;
-        let known = hello
-            .session
-            .as_deref()
-            .and_then(|secret| self.sessions.find(secret));
+        let name = names::person(hello.name()?).ok_or(ErrorCode::BadName)?;
+        let secret = hello.session.as_deref();
+        let known = secret.and_then(|secret| self.sessions.find(secret));
         self.take_name(known, name)?;
-        let (key, secret) = match (known, hello.session) {
-            (Some(key), Some(secret)) => (key, secret),
+        let (key, secret) = match (known, secret) {
+            (Some(key), Some(secret)) => (key, secret.to_owned()),
             _ => {
                 let (key, secret) = self.sessions.create(&mut self.random);
                 self.take_name(Some(key), name)?;
@@ -231,7 +228,7 @@ impl<J: Journal> Chat<J> {
             limits: &self.limits,
             ping_seconds: self.settings.ping_seconds,
             commands: &commands::COMMANDS,
-            cid,
+            cid: hello.cid(),
         };
         cx.send(id, &welcome.to_json());
         Ok(())
@@ -242,10 +239,10 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        rename: Rename,
+        name: &str,
         cid: Option<&str>,
     ) -> Result<(), Error> {
-        let name = names::person(&rename.name).ok_or(ErrorCode::BadName)?;
+        let name = names::person(name).ok_or(ErrorCode::BadName)?;
         self.take_name(Some(key), name)?;
         cx.send(id, &Answer::Renamed { name, cid }.to_json());
         self.tell_name(cx, key);
@@ -308,7 +305,7 @@ impl<J: Journal> Chat<J> {
             let now = cx.now();
             self.addresses.retain(|_, budget| !budget.is_whole(now));
         }
-        let budget = self.addresses.entry(address).or_default();
+        let budget = self.addresses.entry(network(address)).or_default();
         Some((self.address_rate, budget))
     }
 }

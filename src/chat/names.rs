@@ -15,7 +15,9 @@ pub(super) fn person(name: &str) -> Option<&str> {
     let name = name.trim();
     let length = name.chars().count();
     let fits = (1..=MAX_NAME_CHARS).contains(&length);
-    (fits && !name.chars().any(is_treacherous)).then_some(name)
+    // Two blanks are shown as one.
+    let is_clear = !name.chars().any(is_treacherous) && !name.contains("  ");
+    (fits && is_clear).then_some(name)
 }
 
 /// By what names are compared: those that differ in case alone are the same.
@@ -94,6 +96,7 @@ mod tests {
             "a\nb",
             "a\tb",
             "a\u{0}b",
+            "a  b",
             "a\u{202e}b",
             "a\u{2066}b",
             "a\u{200b}b",

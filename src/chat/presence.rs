@@ -1,6 +1,7 @@
 //! Who is where: joining, leaving, going away and coming back, and what rooms
 //! are told of it.
 
+use core::cmp::Reverse;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::journal::{Job, Journal, Person};
 use super::names;
 use super::room::{MAX_ENTRIES, MAX_LISTED, Room, Waiting};
 use super::session::SessionKey;
-use super::wire::{After, Answer, Error, ErrorCode, InRoom, Join};
+use super::wire::{After, Answer, Command, Error, ErrorCode};
 use crate::fanout::Topic;
 use crate::server::{ConnectionId, Context};
 
@@ -35,10 +36,13 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        join: Join,
-        cid: Option<&str>,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
-        let name = names::room(&join.room).ok_or(ErrorCode::BadRoom)?;
+        let name = names::room(command.room()?).ok_or(ErrorCode::BadRoom)?;
+        if matches!(command.after, Some(After::Seq(_))) {
+            let text = "To join after something takes an epoch and a seq.";
+            return Err(Error::new(ErrorCode::BadRequest, text));
+        }
         let place = self.rooms_by_name.get(name.as_str()).copied();
         let tab = self
             .sessions
@@ -61,11 +65,11 @@ impl<J: Journal> Chat<J> {
                 waiting.retain(|joining| joining.id != id);
                 waiting.push(Waiting {
                     id,
-                    after: join.after,
-                    cid: cid.map(str::to_owned),
+                    after: command.after.clone(),
+                    cid: command.cid().map(str::to_owned),
                 });
             }
-            None => self.enter(cx, place, id, key, join.after.as_ref(), cid),
+            None => self.enter(cx, place, id, key, command.after.as_ref(), command.cid()),
         }
         Ok(())
     }
@@ -113,6 +117,9 @@ impl<J: Journal> Chat<J> {
             tab.rooms.push(place);
             member.tabs += 1;
         }
+        if room.presence.has_news() {
+            room.presence.list_given();
+        }
         if !is_member {
             room.presence.arrive(key, person.clone());
         } else if member.name != person.name {
@@ -145,10 +152,9 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        leave: InRoom,
-        cid: Option<&str>,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
-        let place = self.joined_room(id, key, &leave.room)?;
+        let place = self.joined_room(id, key, command.room()?)?;
         if let Some(tab) = self.sessions.get_mut(key).and_then(|s| s.tab(id)) {
             tab.rooms.retain(|&room| room != place);
         }
@@ -157,7 +163,7 @@ impl<J: Journal> Chat<J> {
             let room_name = &*room.name;
             let left = Answer::Left {
                 room: room_name,
-                cid,
+                cid: command.cid(),
             };
             cx.send(id, &left.to_json());
             let member = room.members.get_mut(&key);
@@ -186,13 +192,13 @@ impl<J: Journal> Chat<J> {
                     member.away_since = Some(since);
                     let room = place;
                     let depart = Due::Depart { room, key, since };
-                    self.agenda.insert((since + GRACE, depart));
+                    self.agenda.push(Reverse((since + GRACE, depart)));
                 }
             }
         }
         if is_last {
             let release = Due::Release { key, since };
-            self.agenda.insert((since + GRACE, release));
+            self.agenda.push(Reverse((since + GRACE, release)));
         }
         self.set_alarm(cx);
     }
@@ -204,9 +210,7 @@ impl<J: Journal> Chat<J> {
         };
         let person = session.person.clone();
         let tabs = session.tabs.iter();
-        let mut rooms: Vec<usize> = tabs.flat_map(|tab| tab.rooms.iter().copied()).collect();
-        rooms.sort_unstable();
-        rooms.dedup();
+        let rooms: Vec<usize> = tabs.flat_map(|tab| tab.rooms.iter().copied()).collect();
         for place in rooms {
             if let Some(room) = self.rooms.get_mut(place)
                 && let Some(member) = room.members.get_mut(&key)
@@ -254,10 +258,10 @@ impl<J: Journal> Chat<J> {
 
     pub(super) fn do_what_is_due(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
-        while let Some(&(at, due)) = self.agenda.first()
+        while let Some(&Reverse((at, due))) = self.agenda.peek()
             && at <= now
         {
-            self.agenda.pop_first();
+            self.agenda.pop();
             match due {
                 Due::Presence { room } => self.tell_presence(cx, room),
                 Due::Depart { room, key, since } => {
@@ -296,7 +300,8 @@ impl<J: Journal> Chat<J> {
         match room.presence.changed(now) {
             Some(at) if at <= now => self.tell_presence(cx, place),
             Some(at) => {
-                self.agenda.insert((at, Due::Presence { room: place }));
+                self.agenda
+                    .push(Reverse((at, Due::Presence { room: place })));
                 self.set_alarm(cx);
             }
             None => {}
@@ -304,15 +309,20 @@ impl<J: Journal> Chat<J> {
     }
 
     fn tell_presence(&mut self, cx: &mut Context<'_>, place: usize) {
+        let Some(room) = self.rooms.get(place) else {
+            return;
+        };
+        let needs_members = room.presence.needs_members(room.members.len());
+        let members = needs_members.then(|| self.members(place).0);
         if let Some(room) = self.rooms.get_mut(place) {
-            let count = room.members.len();
-            let presence = room.presence.tell(&room.name, count, cx.now());
+            let (count, members) = (room.members.len(), members.as_deref());
+            let presence = room.presence.tell(&room.name, count, members, cx.now());
             cx.publish(room.topic, &presence);
         }
     }
 
     fn set_alarm(&self, cx: &mut Context<'_>) {
-        if let Some(&(at, _)) = self.agenda.first() {
+        if let Some(&Reverse((at, _))) = self.agenda.peek() {
             cx.tick_at(at);
         }
     }

@@ -110,10 +110,12 @@ impl Newest {
     /// all there is.
     pub(super) fn since(&self, after: Option<&After>) -> Given {
         let oldest = self.entries.front().map_or(self.seq + 1, |(seq, _)| *seq);
-        let known = after
-            .filter(|after| after.epoch == self.epoch && after.seq <= self.seq)
-            .filter(|after| after.seq + 1 >= oldest)
-            .map(|after| after.seq);
+        let known = match after {
+            Some(After::Place { epoch, seq }) if *epoch == self.epoch && *seq <= self.seq => {
+                Some(*seq).filter(|seq| seq + 1 >= oldest)
+            }
+            _ => None,
+        };
         let above = known.unwrap_or(0);
         Given {
             above,
@@ -133,31 +135,36 @@ impl Newest {
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     arrived: Vec<(SessionKey, Person)>,
-    left: Vec<Person>,
+    left: Vec<(SessionKey, Person)>,
     renamed: Vec<(SessionKey, Person)>,
+    /// Somebody was given the list of members since then, with these news in it.
+    is_known: bool,
+    /// The room was last told a count only: nobody has a whole list.
+    is_crowd: bool,
     /// Something changed, be it only the count.
     is_due: bool,
     last: Option<Duration>,
 }
 
 impl Presence {
+    /// Somebody is given the list of members as it is now.
+    pub(super) fn list_given(&mut self) {
+        self.is_known = true;
+    }
+
     pub(super) fn arrive(&mut self, key: SessionKey, person: Person) {
+        let is_back = take(&mut self.left, key).is_some_and(|left| left == person);
         // Gone and back within the second: nobody needs to know.
-        match self.left.iter().position(|left| *left == person) {
-            Some(place) => {
-                self.left.swap_remove(place);
-            }
-            None => self.arrived.push((key, person)),
+        if !is_back || self.is_known {
+            self.arrived.push((key, person));
         }
     }
 
     pub(super) fn leave(&mut self, key: SessionKey, person: Person) {
-        self.renamed.retain(|(other, _)| *other != key);
-        match self.arrived.iter().position(|(other, _)| *other == key) {
-            Some(place) => {
-                self.arrived.swap_remove(place);
-            }
-            None => self.left.push(person),
+        take(&mut self.renamed, key);
+        let was_new = take(&mut self.arrived, key).is_some();
+        if !was_new || self.is_known {
+            self.left.push((key, person));
         }
     }
 
@@ -184,14 +191,28 @@ impl Presence {
         Some(next.max(now))
     }
 
+    /// Whether the next news have to name all members, since it was too many to
+    /// name them and is no longer.
+    pub(super) fn needs_members(&self, count: usize) -> bool {
+        self.is_crowd && count <= MAX_LISTED
+    }
+
     /// What to tell the room; begins anew.
-    pub(super) fn tell(&mut self, room: &str, count: usize, now: Duration) -> String {
+    pub(super) fn tell(
+        &mut self,
+        room: &str,
+        count: usize,
+        members: Option<&[Person]>,
+        now: Duration,
+    ) -> String {
         let people = |list: &mut Vec<(SessionKey, Person)>| -> Vec<Person> {
             list.drain(..).map(|(_, person)| person).collect()
         };
         let (mut arrived, mut renamed) = (people(&mut self.arrived), people(&mut self.renamed));
-        let mut left = core::mem::take(&mut self.left);
-        if count > MAX_LISTED {
+        let mut left = people(&mut self.left);
+        self.is_known = false;
+        self.is_crowd = count > MAX_LISTED;
+        if self.is_crowd {
             arrived.clear();
             left.clear();
             renamed.clear();
@@ -201,12 +222,19 @@ impl Presence {
         let presence = Answer::Presence {
             room,
             count,
+            members,
             arrived: &arrived,
             left: &left,
             renamed: &renamed,
         };
         presence.to_json()
     }
+}
+
+/// Takes somebody off a list.
+fn take(list: &mut Vec<(SessionKey, Person)>, key: SessionKey) -> Option<Person> {
+    let place = list.iter().position(|(other, _)| *other == key)?;
+    Some(list.swap_remove(place).1)
 }
 
 /// How many members are named; above, they are only counted.

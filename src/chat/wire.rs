@@ -7,6 +7,9 @@
 //! on. Times are Unix milliseconds, UTC. `text` is plain text, never HTML; one
 //! that begins with `/me ` is shown as an action (XEP-0245).
 //!
+//! A field has the same kind in every command, `after` apart, which is a place
+//! in `join` and a number in `history`.
+//!
 //! Any command may carry a `cid`, 1 to 64 of `A–Z a–z 0–9 _ -`; its reply or
 //! error returns it. For `message` and `direct` it is required and must be
 //! new: sending the same thing again under the same `cid` changes nothing.
@@ -26,7 +29,8 @@
 //!
 //! Unasked for, at most once a second and room:
 //! `presence {room, count, arrived?, left?, renamed?}`, each a list of
-//! `{id, name}`; above 100 members only `count`.
+//! `{id, name}`; above 100 members only `count`, and when they are 100 again or
+//! fewer, `members` names them all.
 //!
 //! Everything else is `error {code, text, cid?, retry_ms?, suggestion?}`: a
 //! stable [`ErrorCode`] and a sentence for people. Where `retry_ms` is given,
@@ -39,93 +43,133 @@
 use core::fmt;
 use std::borrow::Cow;
 
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Entry, Person};
 
-/// What every command has.
+/// A command: its type, and the fields that any type has.
 #[derive(Debug, Deserialize)]
-pub(super) struct Head<'a> {
+pub(super) struct Command<'a> {
     #[serde(borrow)]
     pub(super) r#type: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) cid: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Hello {
-    pub(super) name: String,
-    pub(super) session: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Join {
-    pub(super) room: String,
-    pub(super) after: Option<After>,
-}
-
-/// What a client has of a room already.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    pub(super) epoch: String,
-    pub(super) seq: u64,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Say {
-    pub(super) room: String,
-    pub(super) text: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Direct {
-    pub(super) to: String,
-    pub(super) text: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct InRoom {
-    pub(super) room: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct History {
-    pub(super) room: String,
+    cid: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) room: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    to: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) session: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    line: Option<Cow<'a, str>>,
+    n: Option<u64>,
     pub(super) before: Option<u64>,
-    pub(super) after: Option<u64>,
-    pub(super) limit: Option<usize>,
+    pub(super) after: Option<After>,
+    pub(super) limit: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Rename {
-    pub(super) name: String,
+impl<'a> Command<'a> {
+    /// Reads a command.
+    ///
+    /// # Errors
+    /// `bad_json` where it is none, `bad_request` where a field is of the wrong
+    /// kind or the type is missing.
+    pub(super) fn parse(text: &'a str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| {
+            let (code, what) = if error.is_data() {
+                (ErrorCode::BadRequest, "This command is not right: ")
+            } else {
+                (ErrorCode::BadJson, "This is not JSON: ")
+            };
+            Error::new(code, format!("{what}{error}."))
+        })
+    }
+
+    pub(super) fn cid(&self) -> Option<&str> {
+        self.cid.as_deref()
+    }
+
+    /// The `cid`, where one is required.
+    pub(super) fn required_cid(&self) -> Result<&str, Error> {
+        required("cid", self.cid.as_deref())
+    }
+
+    pub(super) fn room(&self) -> Result<&str, Error> {
+        required("room", self.room.as_deref())
+    }
+
+    pub(super) fn text(&self) -> Result<&str, Error> {
+        required("text", self.text.as_deref())
+    }
+
+    pub(super) fn to(&self) -> Result<&str, Error> {
+        required("to", self.to.as_deref())
+    }
+
+    pub(super) fn name(&self) -> Result<&str, Error> {
+        required("name", self.name.as_deref())
+    }
+
+    pub(super) fn line(&self) -> Result<&str, Error> {
+        required("line", self.line.as_deref())
+    }
+
+    pub(super) fn n(&self) -> Result<u64, Error> {
+        required("n", self.n)
+    }
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct CommandLine {
-    pub(super) line: String,
-    pub(super) room: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Ping {
-    pub(super) n: u64,
-}
-
-/// Reads a command's type and `cid`, or all of a command of a known type.
-///
-/// # Errors
-/// `bad_json` where it is none, `bad_request` where fields are missing or of
-/// the wrong kind.
-pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|error| {
-        let (code, what) = if error.is_data() {
-            (ErrorCode::BadRequest, "This command is not right: ")
-        } else {
-            (ErrorCode::BadJson, "This is not JSON: ")
-        };
-        Error::new(code, format!("{what}{error}."))
+fn required<T>(name: &str, field: Option<T>) -> Result<T, Error> {
+    field.ok_or_else(|| {
+        let text = format!("The field {name} is missing.");
+        Error::new(ErrorCode::BadRequest, text)
     })
+}
+
+/// What a client has already: of a room, or of its history.
+#[derive(Clone, Debug)]
+pub(super) enum After {
+    Place { epoch: String, seq: u64 },
+    Seq(u64),
+}
+
+impl<'de> Deserialize<'de> for After {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AfterVisitor;
+
+        impl<'de> Visitor<'de> for AfterVisitor {
+            type Value = After;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a seq, or an epoch and a seq")
+            }
+
+            fn visit_u64<E>(self, seq: u64) -> Result<After, E> {
+                Ok(After::Seq(seq))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<After, A::Error> {
+                let (mut epoch, mut seq) = (None, None);
+                while let Some(field) = map.next_key::<Cow<'de, str>>()? {
+                    match &*field {
+                        "epoch" => epoch = Some(map.next_value()?),
+                        "seq" => seq = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                let epoch = epoch.ok_or_else(|| A::Error::missing_field("epoch"))?;
+                let seq = seq.ok_or_else(|| A::Error::missing_field("seq"))?;
+                Ok(After::Place { epoch, seq })
+            }
+        }
+
+        deserializer.deserialize_any(AfterVisitor)
+    }
 }
 
 /// Whether JSON nests deeper than anything here has reason to: looked at before
@@ -216,6 +260,8 @@ pub(super) enum Answer<'a> {
     Presence {
         room: &'a str,
         count: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        members: Option<&'a [Person]>,
         #[serde(skip_serializing_if = "<[Person]>::is_empty")]
         arrived: &'a [Person],
         #[serde(skip_serializing_if = "<[Person]>::is_empty")]
@@ -453,10 +499,14 @@ mod tests {
 
     #[test]
     fn error_tells_what_is_missing() {
-        let error = parse::<Rename>("{}").expect_err("no name");
+        let error = Command::parse("{}").expect_err("no type");
         assert_eq!(error.code, ErrorCode::BadRequest);
-        assert!(error.text.contains("`name`"), "{}", error.text);
-        let error = parse::<Rename>("{\"name\":").expect_err("cut");
+        assert!(error.text.contains("`type`"), "{}", error.text);
+        let command = Command::parse("{\"type\":\"rename\"}").expect("whole");
+        let error = command.name().expect_err("no name");
+        assert_eq!(error.code, ErrorCode::BadRequest);
+        assert_eq!(error.text, "The field name is missing.");
+        let error = Command::parse("{\"type\":").expect_err("cut");
         assert_eq!(error.code, ErrorCode::BadJson);
     }
 

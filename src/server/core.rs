@@ -272,20 +272,18 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     fn run_timers(&mut self) {
         let now = self.hub.tick();
-        while let Some((tick, connections)) = self.hub.timers.take_due(now) {
-            for index in connections {
-                let connection = self.hub.connections.get_mut(index as usize);
-                // Stale entries: it has ended, or was looked at since.
-                let Some(connection) = connection.filter(|c| c.scheduled == tick) else {
-                    continue;
-                };
-                connection.scheduled = Tick::NEVER;
-                let (at, due) = connection.deadline(&self.hub.config);
-                if at <= now {
-                    self.time_out(index, due);
-                }
-                self.hub.schedule(index);
+        while let Some((tick, index)) = self.hub.timers.take_due(now) {
+            let connection = self.hub.connections.get_mut(index as usize);
+            // Stale entries: it has ended, or was looked at since.
+            let Some(connection) = connection.filter(|c| c.scheduled == tick) else {
+                continue;
+            };
+            connection.scheduled = Tick::NEVER;
+            let (at, due) = connection.deadline(&self.hub.config);
+            if at <= now {
+                self.time_out(index, due);
             }
+            self.hub.schedule(index);
         }
         if self.stop_by.is_none() && self.time_limit().is_some_and(|at| at <= self.hub.now) {
             self.stop(Close {

@@ -40,6 +40,7 @@ pub(super) struct Hub {
     pub(super) now: Duration,
     pub(super) unix_time: Duration,
     open: usize,
+    /// How many there are, by [`network`].
     per_address: HashMap<IpAddr, u32>,
     generation: u32,
 }
@@ -79,7 +80,7 @@ impl Hub {
     /// A connection has been accepted; returns its place.
     pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
         self.generation = self.generation.wrapping_add(1);
-        *self.per_address.entry(address).or_default() += 1;
+        *self.per_address.entry(network(address)).or_default() += 1;
         let connection = Connection::new(self.generation, address, self.tick());
         let index = self.connections.insert(connection);
         let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
@@ -93,10 +94,11 @@ impl Hub {
             return;
         };
         self.fanout.release(&mut connection.subscriber);
-        if let Some(count) = self.per_address.get_mut(&connection.address) {
+        let network = network(connection.address);
+        if let Some(count) = self.per_address.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
-                self.per_address.remove(&connection.address);
+                self.per_address.remove(&network);
             }
         }
     }
@@ -104,7 +106,8 @@ impl Hub {
     /// Whether this connection's address has more connections than it may have.
     pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
         let max = self.config.max_connections_per_address;
-        let count = self.per_address.get(&address).copied().unwrap_or(0);
+        let count = self.per_address.get(&network(address));
+        let count = count.copied().unwrap_or(0);
         max != 0 && !address.to_canonical().is_loopback() && count as usize > max
     }
 
@@ -303,5 +306,17 @@ impl Hub {
             self.fanout.send_last(subscriber, &header, &payload);
             self.mark_dirty(index);
         }
+    }
+}
+
+/// What one customer has of addresses: an IPv4 address, or the /64 of an IPv6
+/// address, within which anybody may take any number.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> 64 << 64;
+            core::net::Ipv6Addr::from_bits(network).into()
+        }
+        address => address,
     }
 }

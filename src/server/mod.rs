@@ -23,6 +23,8 @@ pub use self::config::Config;
 pub use self::context::Context;
 pub use self::core::Core;
 pub use self::handler::{ConnectionId, Handler, Opening};
+#[cfg(feature = "chat")]
+pub(crate) use self::hub::network;
 pub use self::listen::{ListenError, Step, listen};
 pub use self::poll::{Handle, Server};
 pub use self::transport::{Clock, Transport};

@@ -1,7 +1,8 @@
-//! Deadlines, in buckets of a tenth of a second.
+//! Deadlines, in tenths of a second.
 
+use core::cmp::Reverse;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 
 /// A moment on the server's clock in tenths of a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,23 +44,26 @@ const TICK_MS: u128 = 100;
 /// timer, and an idle connection costs one entry.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    buckets: BTreeMap<Tick, Vec<u32>>,
+    entries: BinaryHeap<Reverse<(Tick, u32)>>,
 }
 
 impl Timers {
     pub(super) fn insert(&mut self, at: Tick, connection: u32) {
-        self.buckets.entry(at).or_default().push(connection);
+        self.entries.push(Reverse((at, connection)));
     }
 
-    /// The connections of the earliest bucket that is due at `now`.
-    pub(super) fn take_due(&mut self, now: Tick) -> Option<(Tick, Vec<u32>)> {
-        let bucket = self.buckets.first_entry()?;
-        (*bucket.key() <= now).then(|| bucket.remove_entry())
+    /// A connection that is due at `now`, and since when.
+    pub(super) fn take_due(&mut self, now: Tick) -> Option<(Tick, u32)> {
+        let Reverse((at, _)) = self.entries.peek()?;
+        if *at > now {
+            return None;
+        }
+        self.entries.pop().map(|Reverse(entry)| entry)
     }
 
-    /// When the next bucket is due.
+    /// When the next connection is due.
     pub(super) fn next(&self) -> Option<Duration> {
-        let (tick, _) = self.buckets.first_key_value()?;
-        Some(tick.start())
+        let Reverse((at, _)) = self.entries.peek()?;
+        Some(at.start())
     }
 }

@@ -258,16 +258,17 @@ export class Chat {
     this.notify('people', room.name);
   }
 
-  /** Our own coming and going is no news to us. */
+  /** Our own coming and going is no news to us, nor is that of people as we know them to be. */
   #ofOthers(room, { arrived = [], left = [], renamed = [] }) {
-    const other = person => person.id !== this.me.id;
+    const isOther = person => person.id !== this.me.id;
+    const isHere = person => room.members.has(person.id);
     const known = renamed.filter(({ id, name }) => {
       const old = room.members.get(id)?.name;
       return old && old !== name;
     });
     return {
-      arrived: arrived.filter(other),
-      left: left.filter(other),
+      arrived: arrived.filter(person => isOther(person) && !isHere(person)),
+      left: left.filter(person => isOther(person) && isHere(person)),
       renamed: known.map(({ id, name }) => ({ old: room.members.get(id).name, name })),
     };
   }

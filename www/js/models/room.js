@@ -36,9 +36,10 @@ export class Room {
     this.count = count;
   }
 
-  /** Above a hundred members the server tells the count alone. */
-  presence({ count, arrived = [], left = [], renamed = [] }) {
+  /** Above a hundred members the server tells the count alone; then, below, all `members`. */
+  presence({ count, members, arrived = [], left = [], renamed = [] }) {
     this.count = count;
+    if (members) this.setMembers(members, count);
     for (const { id } of left) {
       this.members.delete(id);
       this.#typing.delete(id);
