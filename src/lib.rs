@@ -1,5 +1,74 @@
-//! Veche: a WebSocket chat server in one small binary, and the
-//! single-threaded WebSocket server library under it.
+//! Veche: a WebSocket chat server in one small binary, and under it this
+//! library: a single-threaded WebSocket server on mio.
+//!
+//! ```no_run
+//! use veche::{ConnectionId, Context, Message, Server};
+//!
+//! let server = Server::bind("127.0.0.1:7777")?;
+//! server.run(|cx: &mut Context, id: ConnectionId, message: Message| {
+//!     cx.send(id, message);
+//! })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A closure looks at messages only; a [`Handler`] hears of openings, closes and
+//! slow readers as well. It answers through its [`Context`]: [`send`] to one,
+//! a loop over `send` to several, [`publish`] on a [`Topic`] to all of its
+//! subscribers.
+//!
+//! [`send`]: Context::send
+//! [`publish`]: Context::publish
+//!
+//! # Layers
+//!
+//! Imports point down only.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `program` | options, log, start-up lines; puts the parts together |
+//! | `journal` | where entries are kept: implementations of the chat's `Journal` |
+//! | `chat` | rooms, people, the wire format; is a [`Handler`] |
+//! | [`server`] | connections and their phases, the loop, deadlines, bounds |
+//! | [`fanout`] | one encoded frame for all: tapes, outboxes, their order, pacing |
+//! | [`websocket`] | RFC 6455: handshake, frames, messages, close codes |
+//! | [`http`] | request heads, responses, the files of a page |
+//!
+//! Only `server::poll`, `server::listen`, `server::signals`, the journals and
+//! `program` know sockets, threads, files or a clock. Everything else is given
+//! bytes and the time, and so is tested without a network: [`server::Core`] is
+//! the whole server over any [`server::Transport`] and [`server::Clock`].
+//!
+//! # One frame's way
+//!
+//! 1. [`Server`] waits for events, tells the core which connections are ready,
+//!    and calls [`server::Core::turn`].
+//! 2. Every ready connection is read into one buffer shared by all. What is
+//!    whole in it is unmasked where it lies; only what is unfinished is kept, so
+//!    an idle connection owns no buffer.
+//! 3. The handler acts. Everything it does is only queued: private frames in the
+//!    connection's outbox, published ones on the topic's tape, encoded once.
+//! 4. At the end of the turn each connection gets all it has to get with one
+//!    write. Ended connections are removed last, so that no name is used again
+//!    within a turn.
+//!
+//! # Invariants
+//!
+//! - A write offers frames in the order in which they were sent and published,
+//!   over any number of topics. A frame that was begun is always finished.
+//! - [`Handler::close`] is called exactly once for each [`Handler::open`].
+//! - While a connection has more to receive than its bound, it is not read: its
+//!   own requests wait. A reader that is too slow for its topics, or takes
+//!   nothing at all, is told to [`Handler::lagged`]; it costs the others nothing.
+//! - Bytes behind a request head are looked at only when the 101 is queued, and
+//!   never behind a refusal.
+//! - Whatever was read in a turn is looked at before anybody is found silent.
+//! - In the chat, nobody sees what the journal does not have.
+//!
+//! # Deliberately absent
+//!
+//! An async runtime, worker threads, a client, HTTP beyond what a page and an
+//! upgrade need, HTTP/2, `unsafe` code.
+
 #[cfg(feature = "chat")]
 pub mod chat;
 pub mod fanout;
