@@ -352,6 +352,23 @@ fn reader_that_takes_nothing_is_closed_by_the_stall_timer() {
 }
 
 #[test]
+fn member_that_takes_nothing_of_a_topic_is_closed_without_a_heartbeat_too() {
+    let config = Config {
+        ping_interval: Duration::ZERO,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let (mut one, mut two) = (world.connect(HOME), world.connect(HOME));
+    two.set_capacity(Some(0));
+    one.send("all hello");
+    world.advance(seconds(31));
+    assert_eq!(
+        log(&mut world)[2..],
+        ["lagged 1.2 0", "close 1.2 4008 too slow"]
+    );
+}
+
+#[test]
 fn requests_of_a_peer_that_does_not_read_wait() {
     let mut world = World::new(
         Config {

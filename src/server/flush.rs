@@ -46,6 +46,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         } = &mut self.hub;
         let transports = &mut self.transports;
         let mut writes = 0;
+        let mut blocked = Vec::new();
         fanout.walk(topic, |tape, member| {
             let place = member.key as usize;
             let (Some(connection), Some(Some(transport))) =
@@ -81,17 +82,23 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     connection.subscriber.push_torn(rest);
                     member.position = position;
                     connection.block(now, written > 0);
+                    blocked.push(member.key);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     connection.block(now, false);
+                    blocked.push(member.key);
                 }
                 // The flush of this connection alone meets it again.
                 Err(_) => {
-                    connection.io.listed_dirty = true;
-                    dirty.push(member.key);
+                    if !mem::replace(&mut connection.io.listed_dirty, true) {
+                        dirty.push(member.key);
+                    }
                 }
             }
         });
+        for index in blocked {
+            self.hub.schedule(index);
+        }
         let ended = self.clock.now();
         self.pacing.record(writes, ended.saturating_sub(started));
         self.hub
