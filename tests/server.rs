@@ -359,6 +359,8 @@ fn member_that_takes_nothing_of_a_topic_is_closed_without_a_heartbeat_too() {
     };
     let mut world = World::new(config, Puppet::default());
     let (mut one, mut two) = (world.connect(HOME), world.connect(HOME));
+    // The deadline of the handshake is past, and no other is set.
+    world.advance(seconds(15));
     two.set_capacity(Some(0));
     one.send("all hello");
     world.advance(seconds(31));
