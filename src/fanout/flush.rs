@@ -2,7 +2,8 @@
 
 use std::io::{self, IoSlice};
 
-use super::outbox::{Outbox, offer};
+use super::outbox::Outbox;
+use super::ring::offer;
 use super::subscriber::Subscriber;
 use super::tape::{Position, Stamp};
 use super::topics::Fanout;

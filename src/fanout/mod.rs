@@ -21,6 +21,7 @@
 mod flush;
 mod outbox;
 mod pacing;
+mod ring;
 mod subscriber;
 mod tape;
 mod topics;

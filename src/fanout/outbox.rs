@@ -1,8 +1,8 @@
 //! What is on its way to one connection alone.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
 
+use super::ring::range;
 use super::tape::Stamp;
 
 /// The private frames of one connection, and the rest of a frame that a short
@@ -73,7 +73,7 @@ impl Outbox {
 
     /// The bytes between two places, in at most two slices.
     pub(super) fn slices(&self, from: usize, to: usize) -> (&[u8], &[u8]) {
-        ring_range(&self.bytes, from, to)
+        range(&self.bytes, from, to)
     }
 
     /// Moves the runs that may go out before the frame stamped `before`.
@@ -114,27 +114,4 @@ impl Outbox {
             bytes,
         });
     }
-}
-
-/// The bytes between two places of a ring, in at most two slices.
-pub(super) fn ring_range(ring: &VecDeque<u8>, from: usize, to: usize) -> (&[u8], &[u8]) {
-    let (front, back) = ring.as_slices();
-    let middle = front.len();
-    (
-        &front[from.min(middle)..to.min(middle)],
-        &back[from.saturating_sub(middle)..to.saturating_sub(middle)],
-    )
-}
-
-/// Two adjacent parts of one ring as slices for a gathering write; returns how
-/// many of them are not empty.
-pub(super) fn offer<'a>(parts: (&'a [u8], &'a [u8]), slices: &mut [IoSlice<'a>]) -> usize {
-    let mut count = 0;
-    for part in [parts.0, parts.1] {
-        if let Some(slice) = slices.get_mut(count).filter(|_| !part.is_empty()) {
-            *slice = IoSlice::new(part);
-            count += 1;
-        }
-    }
-    count
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::outbox::ring_range;
+use super::ring::range;
 
 /// Orders all published frames of a server, over any number of tapes: 1, 2, 3 …
 pub type Stamp = u64;
@@ -158,6 +158,6 @@ impl Tape {
     }
 
     fn range(&self, from: usize, to: usize) -> (&[u8], &[u8]) {
-        ring_range(&self.bytes, from, to)
+        range(&self.bytes, from, to)
     }
 }

@@ -1,0 +1,116 @@
+//! Why a command was not followed.
+
+use core::fmt;
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::answer::Answer;
+
+/// Why a command was not followed.
+#[derive(Debug)]
+pub(in crate::chat) struct Error {
+    pub(in crate::chat) code: ErrorCode,
+    pub(in crate::chat) text: Cow<'static, str>,
+    pub(in crate::chat) retry_ms: Option<u64>,
+    pub(in crate::chat) suggestion: Option<String>,
+}
+
+impl Error {
+    pub(in crate::chat) fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Error {
+            code,
+            text: text.into(),
+            retry_ms: None,
+            suggestion: None,
+        }
+    }
+
+    pub(in crate::chat) fn to_json(&self, cid: Option<&str>) -> String {
+        let answer = Answer::Error {
+            code: self.code,
+            text: &self.text,
+            cid,
+            retry_ms: self.retry_ms,
+            suggestion: self.suggestion.as_deref(),
+        };
+        answer.to_json()
+    }
+}
+
+impl From<ErrorCode> for Error {
+    fn from(code: ErrorCode) -> Self {
+        Error::new(code, code.sentence())
+    }
+}
+
+/// Why a command was not followed. On the wire in snake case: `name_taken`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame is not JSON, or nests too deep.
+    BadJson,
+    /// A field is missing or not what it has to be; the text names it.
+    BadRequest,
+    /// There is no such type of command.
+    UnknownType,
+    /// Binary frames are not taken.
+    Unsupported,
+    /// `hello` has to come first.
+    HelloFirst,
+    /// `hello` was answered already; `rename` changes the name.
+    AlreadyWelcome,
+    /// The name cannot be one.
+    BadName,
+    /// Somebody else has the name; `suggestion` is free.
+    NameTaken,
+    /// The name of the room cannot be one.
+    BadRoom,
+    /// One connection cannot be in more rooms, or the server cannot keep more.
+    TooManyRooms,
+    /// To be done there the room has to be joined.
+    NotJoined,
+    /// Nobody with this id, or this name, is connected.
+    NotPresent,
+    /// The text is longer than `limits.text_bytes`.
+    TooLarge,
+    /// Too many commands; again after `retry_ms`.
+    RateLimited,
+    /// The journal is behind; again after `retry_ms`.
+    Busy,
+    /// The journal could not keep or find it.
+    Storage,
+}
+
+impl ErrorCode {
+    /// What it means, for people.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            ErrorCode::BadJson => "This is not JSON.",
+            ErrorCode::BadRequest => "This command is not right.",
+            ErrorCode::UnknownType => "There is no such type of command.",
+            ErrorCode::Unsupported => "Binary messages are not taken here: send text.",
+            ErrorCode::HelloFirst => "Say hello first.",
+            ErrorCode::AlreadyWelcome => "You said hello already; rename changes the name.",
+            ErrorCode::BadName => "A name has 1 to 32 characters, none of them invisible.",
+            ErrorCode::NameTaken => "Somebody else has this name.",
+            ErrorCode::BadRoom => {
+                "The name of a room has 1 to 64 letters, digits, hyphens and underscores."
+            }
+            ErrorCode::TooManyRooms => "These are too many rooms: leave one first.",
+            ErrorCode::NotJoined => "Join this room first.",
+            ErrorCode::NotPresent => "Nobody of that name is here now.",
+            ErrorCode::TooLarge => "This text is too long.",
+            ErrorCode::RateLimited => "Too fast: wait a moment.",
+            ErrorCode::Busy => "The server is behind with storing: wait a moment.",
+            ErrorCode::Storage => "This could not be stored or found.",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
