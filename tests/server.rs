@@ -529,13 +529,6 @@ fn time_limit_stops_the_server() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order_up_to_the_upgrade() {
-    struct Page;
-    impl veche::http::assets::Assets for Page {
-        fn find(&self, path: &str) -> Option<veche::http::assets::Asset<'_>> {
-            (path.len() == 1)
-                .then(|| veche::http::assets::Asset::new(path, path.as_bytes().to_vec()))
-        }
-    }
     let config = Config {
         assets: Some(Box::new(Page)),
         ..Config::default()
@@ -551,6 +544,49 @@ fn pipelined_requests_are_answered_in_order_up_to_the_upgrade() {
     assert!(bodies[1].starts_with("bHTTP/1.1 200 "), "{text}");
     assert!(bodies[2].starts_with("cHTTP/1.1 101 "), "{text}");
     assert_eq!(bodies[3], "");
+}
+
+#[test]
+fn page_is_not_cut_off_while_a_slow_peer_reads_it_and_the_next_request_has_its_time() {
+    let config = Config {
+        assets: Some(Box::new(Page)),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut client = world.accept(HOME);
+    client.set_capacity(Some(0));
+    client.write(b"GET /a HTTP/1.1\r\nHost: veche\r\n\r\n");
+    let mut bytes = 0;
+    for _ in 0..4 {
+        world.advance(seconds(9));
+        client.set_capacity(Some(60));
+        world.run();
+        bytes += client.read().len();
+    }
+    assert_eq!(bytes, 240);
+    client.set_capacity(None);
+    world.advance(seconds(9));
+    assert!(client.read().ends_with(b"\r\n\r\na") && !client.is_gone());
+    world.advance(seconds(2));
+    assert!(client.is_gone());
+
+    let mut stuck = world.accept(HOME);
+    stuck.set_capacity(Some(0));
+    stuck.write(b"GET /a HTTP/1.1\r\nHost: veche\r\n\r\n");
+    world.advance(seconds(29));
+    assert!(!stuck.is_gone());
+    world.advance(seconds(2));
+    assert!(stuck.is_gone());
+}
+
+/// A page of files with one letter, which is what is in them.
+struct Page;
+
+impl veche::http::assets::Assets for Page {
+    fn find(&self, path: &str) -> Option<veche::http::assets::Asset<'_>> {
+        let asset = || veche::http::assets::Asset::new(path, path.as_bytes().to_vec());
+        (path.len() == 1).then(asset)
+    }
 }
 
 #[test]

@@ -196,6 +196,8 @@ impl Connection {
             None => Tick::NEVER,
         };
         match &self.phase {
+            // While an answer is on its way the next request cannot be late.
+            Phase::Handshake { .. } if self.subscriber.private_bytes() > 0 => (stall, Due::Stall),
             Phase::Handshake { since } => (since.after(config.handshake_timeout), Due::Handshake),
             Phase::Open {
                 unfinished_since,

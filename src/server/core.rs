@@ -318,6 +318,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 }
             }
             Due::Pong => self.hub.end(index, "no answer to a ping"),
+            Due::Stall if !connection.is_open() => self.hub.end(index, "takes no answer"),
             Due::Stall => {
                 connection.blocked_since = Some(now);
                 self.hub.notices.push(Notice::Lagged(id, 0));

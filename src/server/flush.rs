@@ -167,6 +167,11 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     fn flushed(&mut self, index: u32, now: Tick) {
         let connection = &mut self.hub.connections[index as usize];
         match &mut connection.phase {
+            Phase::Handshake { since } => {
+                // The next request gets a time of its own.
+                *since = now;
+                self.hub.schedule(index);
+            }
             Phase::Open { ping, .. } if *ping == Ping::Queued => {
                 *ping = Ping::Sent(now);
                 self.hub.schedule(index);

@@ -176,10 +176,6 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         self.hub.queue(index, &head, &[]);
         if closes {
             self.hub.finish_flushing(index);
-        } else {
-            // The next request gets a time of its own.
-            let since = self.hub.tick();
-            self.hub.connections[index as usize].phase = Phase::Handshake { since };
         }
         Ok(())
     }
