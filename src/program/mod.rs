@@ -56,7 +56,7 @@ pub fn complain(error: &Error) {
 }
 
 fn serve(options: Options) -> Result<(), Error> {
-    let log = logging::start(&options.log).map_err(Error::Log)?;
+    logging::start(options.log).map_err(Error::Log)?;
     let assets = page::assets(options.www.as_deref())?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(Error::Random)?;
@@ -86,7 +86,6 @@ fn serve(options: Options) -> Result<(), Error> {
     let result = server.run(chat);
     say("Closing connection...");
     say("SERVER STOP");
-    drop(log);
     result.map_err(Error::Run)
 }
 
@@ -135,7 +134,7 @@ pub enum Error {
     Page(FolderError),
     /// The system gave no randomness.
     Random(getrandom::Error),
-    /// The system gave no thread for the log.
+    /// The system gave no descriptor for the log.
     Log(io::Error),
     /// The system gave no descriptors for events and signals.
     Server(io::Error),
@@ -156,7 +155,7 @@ impl fmt::Display for Error {
             Error::Log(error) => {
                 write!(
                     f,
-                    "no thread for the log: {error}; raise the limit (ulimit -u)"
+                    "no descriptor for the log: {error}; raise the limit (ulimit -n)"
                 )
             }
             Error::Server(error) => {

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use super::listen::Listen;
-use super::logging::LogFilter;
 use crate::chat::Settings;
 use crate::server::Config;
+use log::LevelFilter;
 
 mod help;
 mod table;
@@ -41,7 +41,7 @@ pub struct Options {
     /// The folder with the page, instead of the page in the program.
     pub www: Option<PathBuf>,
     /// What is logged.
-    pub log: LogFilter,
+    pub log: LevelFilter,
     /// The bounds of the server.
     pub server: Config,
     /// The bounds of the chat.
@@ -56,7 +56,7 @@ impl Default for Options {
         Options {
             listen: Listen::default(),
             www: None,
-            log: LogFilter::default(),
+            log: LevelFilter::Info,
             server: Config::default(),
             chat: Settings::default(),
             keep_messages: 1_000,

@@ -57,9 +57,9 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
             },
             OptionEntry {
                 name: "log",
-                value_name: "FILTER",
+                value_name: "LEVEL",
                 field: Field::Log(|options| &mut options.log),
-                help: "what is told on standard error: off, error, warn, info, debug or trace, or MODULE=LEVEL, separated by commas",
+                help: "what is told on standard error: off, error, warn, info, debug or trace",
             },
         ],
     ),

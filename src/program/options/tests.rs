@@ -30,7 +30,7 @@ fn every_option_has_a_place_of_its_own() {
     for entry in entries() {
         let value = match entry.value_name {
             "ADDRESS" => "127.0.0.9:9",
-            "FILTER" => "veche=trace",
+            "LEVEL" => "trace",
             _ => "54321",
         };
         let mut options = parse(&[&format!("--{}={value}", entry.name)], &[]).expect(entry.name);
@@ -45,7 +45,7 @@ fn every_option_has_a_place_of_its_own() {
 #[test]
 fn every_limit_takes_zero() {
     for entry in entries() {
-        if !matches!(entry.value_name, "ADDRESS" | "FILTER" | "DIR") {
+        if !matches!(entry.value_name, "ADDRESS" | "LEVEL" | "DIR") {
             let mut options = parse(&[&entry.flag(), "0"], &[]).expect(entry.name);
             assert_eq!(entry.field.show(&mut options), "0", "{}", entry.name);
         }

@@ -4,16 +4,17 @@ use core::time::Duration;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use log::LevelFilter;
+
 use super::Options;
 use crate::program::listen::Listen;
-use crate::program::logging::LogFilter;
 
 /// Where the value of an option goes. Its kind decides how it is read.
 #[derive(Debug)]
 pub(super) enum Field {
     Listen(Place<Listen>),
     Folder(Place<Option<PathBuf>>),
-    Log(Place<LogFilter>),
+    Log(Place<LevelFilter>),
     Count(Place<usize>),
     Rate(Place<u32>),
     Bytes(Place<usize>),
@@ -50,9 +51,7 @@ impl Field {
         match self {
             Field::Listen(_) => "HOST:PORT, or either alone, such as 127.0.0.1:7777 or [::1]:7777",
             Field::Folder(_) => "the path of a folder",
-            Field::Log(_) => {
-                "off, error, warn, info, debug or trace, or such as warn,veche::server=debug"
-            }
+            Field::Log(_) => "off, error, warn, info, debug or trace",
             Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
             Field::Bytes(_) => "a whole number of bytes, such as 8192, 8K or 1M, 0 for no limit",
             Field::Seconds(_) => "a whole number of seconds, 0 for no limit",
@@ -67,7 +66,7 @@ impl Field {
                 let path = place(options).as_deref();
                 path.map_or_else(String::new, |path| path.display().to_string())
             }
-            Field::Log(place) => place(options).to_string(),
+            Field::Log(place) => place(options).as_str().to_ascii_lowercase(),
             Field::Count(place) => place(options).to_string(),
             Field::Rate(place) => place(options).to_string(),
             Field::Bytes(place) => show_bytes(*place(options)),
