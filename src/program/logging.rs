@@ -24,6 +24,8 @@ pub fn start(level: LevelFilter) -> io::Result<()> {
     let mut builder = Builder::new();
     builder
         .filter_level(level)
+        // It writes these lines, and would wait for itself.
+        .filter_module("mio", LevelFilter::Off)
         .target(target)
         .format(|line, record| writeln!(line, "{}", Line(record)));
     // There may be a logger already where the program is part of another one.

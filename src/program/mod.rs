@@ -27,6 +27,7 @@ pub mod listen;
 pub mod logging;
 pub mod options;
 pub mod page;
+mod strip;
 
 use self::listen::BindError;
 use self::options::{Options, Request, UsageError};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use log::warn;
 
+use super::strip::{strip, stripped_bytes};
 use crate::http::assets::{Asset, Assets, Embedded};
 
 /// The page from this folder, or the one that is part of the program.
@@ -20,14 +21,16 @@ pub fn assets(folder: Option<&Path>) -> Result<Box<dyn Assets>, FolderError> {
     })
 }
 
-/// Names the files of `www/` that are part of the program. A test tells which
-/// are missing.
+/// Names the files of `www/` that are part of the program, without what only
+/// their readers need. A test tells which are missing.
 macro_rules! embed {
     ($($path:literal,)*) => {
-        &[$((
-            $path,
-            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/www/", $path)).as_slice(),
-        )),*]
+        &[$(($path, {
+            const SOURCE: &[u8] =
+                include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/www/", $path));
+            const STRIPPED: [u8; stripped_bytes(SOURCE)] = strip(SOURCE);
+            STRIPPED.as_slice()
+        })),*]
     };
 }
 
