@@ -171,15 +171,15 @@ fn choose_subprotocol<'s>(
     // "The elements that comprise this value MUST be non-empty strings with
     // characters in the range U+0021 to U+007E not including separator
     // characters … and MUST all be unique strings." (§4.1)
-    // Sorted, since comparing thousands of them in pairs would stall everybody.
-    let mut sorted = offered.clone();
-    sorted.sort_unstable();
-    let is_unique = sorted.is_sorted_by(|a, b| a < b);
-    let valid = is_unique && offered.iter().all(|token| is_token(token));
+    // Few enough to be compared in pairs: thousands would stall everybody.
+    let is_repeated = |(place, token)| offered[..place].contains(token);
+    let valid = offered.len() <= MAX_SUBPROTOCOLS
+        && offered.iter().all(|token| is_token(token))
+        && !offered.iter().enumerate().any(is_repeated);
     if !valid {
         return Err(Refusal::new(
             Status::BadRequest,
-            "The header Sec-WebSocket-Protocol must list tokens, each of them once.",
+            "The header Sec-WebSocket-Protocol must list at most 64 tokens, each of them once.",
         ));
     }
     Ok(offered.iter().find_map(|token| {
@@ -189,6 +189,9 @@ fn choose_subprotocol<'s>(
             .find(|subprotocol| subprotocol.as_bytes() == *token)
     }))
 }
+
+/// More than any client knows.
+const MAX_SUBPROTOCOLS: usize = 64;
 
 const KEY_BYTES: usize = 16;
 /// "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" (§1.3)
