@@ -716,6 +716,7 @@ fn too_many_commands_wait_their_time() {
         (code(&error), &error["retry_ms"]),
         ("rate_limited", &json!(200))
     );
+    assert_eq!(error["cid"], "p", "it is told which one");
     town.advance(Duration::from_millis(200));
     assert_eq!(ask(&mut town, &mut ann, ping)["type"], "pong");
 }

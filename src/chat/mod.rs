@@ -145,20 +145,13 @@ impl<J: Journal> Chat<J> {
         cid: &mut Option<String>,
     ) -> Result<(), Error> {
         let key = self.clients.get(id.index()).copied().flatten();
+        let command = understand(message);
+        if let Ok(command) = &command {
+            *cid = command.cid().map(str::to_owned);
+        }
         // What cannot be understood has its price too.
         self.take_budget(cx, id, key)?;
-        let Message::Text(text) = message else {
-            return Err(ErrorCode::Unsupported.into());
-        };
-        if wire::is_too_deep(text) {
-            return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
-        }
-        let command = Command::parse(text)?;
-        if command.cid().is_some_and(|cid| !wire::is_cid(cid)) {
-            let text = "A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
-            return Err(Error::new(ErrorCode::BadRequest, text));
-        }
-        *cid = command.cid().map(str::to_owned);
+        let command = command?;
         let kind = &*command.r#type;
         let Some(key) = key else {
             return match kind {
@@ -352,6 +345,22 @@ impl<J> fmt::Debug for Chat<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chat").finish_non_exhaustive()
     }
+}
+
+/// The command that a frame is.
+fn understand(message: Message<'_>) -> Result<Command<'_>, Error> {
+    let Message::Text(text) = message else {
+        return Err(ErrorCode::Unsupported.into());
+    };
+    if wire::is_too_deep(text) {
+        return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
+    }
+    let command = Command::parse(text)?;
+    if command.cid().is_some_and(|cid| !wire::is_cid(cid)) {
+        let text = "A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
+        return Err(Error::new(ErrorCode::BadRequest, text));
+    }
+    Ok(command)
 }
 
 fn millis(time: Duration) -> u64 {
