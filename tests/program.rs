@@ -137,7 +137,7 @@ fn name_without_address_is_told_with_the_remedy() {
 #[test]
 fn missing_folder_is_told_with_the_remedy() {
     let ended = run(&["--listen", "0", "--www", "/nowhere/at/all"]);
-    assert_fails(&ended, 1, "--www /nowhere/at/all: ");
+    assert_fails(&ended, 1, "--www \"/nowhere/at/all\": ");
 }
 
 #[test]

@@ -20,15 +20,16 @@ pub(super) fn person(name: &str) -> Option<&str> {
     (fits && is_clear).then_some(name)
 }
 
-/// By what names are compared: those that differ in case alone are the same.
+/// By what names are compared: those that differ in case alone are the same,
+/// letter by letter, wherever in a word they stand.
 pub(super) fn key(name: &str) -> String {
-    name.to_lowercase()
+    name.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// The name of a room as it is known: lower-cased. `None` where it cannot be
 /// one.
 pub(super) fn room(name: &str) -> Option<String> {
-    let name = name.to_lowercase();
+    let name = key(name);
     let length = name.chars().count();
     let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_') || is_mark(c);
     let fits = (1..=MAX_ROOM_CHARS).contains(&length);
@@ -132,6 +133,13 @@ mod tests {
             assert_eq!(room(name), None, "{name:?}");
         }
         assert!(room(&"a".repeat(64)).is_some() && room(&"a".repeat(65)).is_none());
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_the_same() {
+        for (one, other) in [("Ann", "aNN"), ("Ёж", "ёЖ"), ("ΟΔΟΣ", "οδοσ")] {
+            assert_eq!(key(one), key(other));
+        }
     }
 
     #[test]

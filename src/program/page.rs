@@ -92,8 +92,8 @@ impl Folder {
             path: path.to_owned(),
             source,
         };
-        let root = fs::canonicalize(path).map_err(failed)?;
-        fs::read_dir(&root).map_err(failed)?;
+        // The dot is found in a folder only, not in a file.
+        let root = fs::canonicalize(path.join(".")).map_err(failed)?;
         Ok(Folder { root })
     }
 
@@ -177,8 +177,7 @@ impl fmt::Display for FolderError {
         let path = self.path.to_string_lossy();
         write!(
             f,
-            "--www {}: {}; name the folder with index.html, or leave --www out for the page in the program",
-            path.escape_debug(),
+            "--www {path:?}: {}; name the folder with index.html, or leave --www out for the page in the program",
             self.source
         )
     }

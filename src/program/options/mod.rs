@@ -76,19 +76,24 @@ impl Request {
         let mut typed = Vec::new();
         let mut parser = Parser::from_args(arguments);
         loop {
-            let entry = match parser.next()? {
-                None => break,
-                Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Request::Help),
-                Some(Arg::Short('V') | Arg::Long("version")) => return Ok(Request::Version),
-                Some(Arg::Long(name)) => entries()
+            let entry = match parser.next() {
+                // It fails where an option has a value and takes none; those
+                // return here.
+                Ok(None) | Err(_) => break,
+                Ok(Some(Arg::Short('h') | Arg::Long("help"))) => return Ok(Request::Help),
+                Ok(Some(Arg::Short('V') | Arg::Long("version"))) => return Ok(Request::Version),
+                Ok(Some(Arg::Long(name))) => entries()
                     .find(|entry| entry.name == name)
                     .ok_or_else(|| UsageError::unknown_option(name))?,
-                Some(Arg::Short(name)) => {
+                Ok(Some(Arg::Short(name))) => {
                     return Err(UsageError::UnknownOption(format!("-{name}"), None));
                 }
-                Some(Arg::Value(argument)) => return Err(UsageError::UnexpectedArgument(argument)),
+                Ok(Some(Arg::Value(argument))) => {
+                    return Err(UsageError::UnexpectedArgument(argument));
+                }
             };
-            typed.push((entry.name, parser.value()?));
+            let value = parser.value().map_err(|_| UsageError::NoValue(entry))?;
+            typed.push((entry.name, value));
         }
 
         let mut options = Options::default();
@@ -121,8 +126,8 @@ pub enum UsageError {
     UnexpectedArgument(OsString),
     /// An option or a variable of the environment, its value, and what it is.
     Invalid(String, OsString, &'static OptionEntry),
-    /// An option without its value, or a value without need.
-    Malformed(lexopt::Error),
+    /// An option without its value.
+    NoValue(&'static OptionEntry),
 }
 
 impl UsageError {
@@ -131,34 +136,34 @@ impl UsageError {
     }
 }
 
-impl From<lexopt::Error> for UsageError {
-    fn from(error: lexopt::Error) -> Self {
-        UsageError::Malformed(error)
-    }
-}
-
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UsageError::UnknownOption(name, Some(nearest)) => write!(
-                f,
-                "there is no option {}; did you mean --{nearest}?",
-                name.escape_debug()
-            ),
+            UsageError::UnknownOption(name, Some(nearest)) => {
+                write!(f, "there is no option {name:?}; did you mean --{nearest}?")
+            }
             UsageError::UnknownOption(name, None) => write!(
                 f,
-                "there is no option {}; veche --help tells which there are",
-                name.escape_debug()
+                "there is no option {name:?}; veche --help tells which there are"
             ),
             UsageError::UnexpectedArgument(argument) => write!(
                 f,
-                "{argument:?} belongs to no option; an address goes with --listen, and veche --help tells the others"
+                "{:?} belongs to no option; an address goes with --listen, and veche --help tells the others",
+                argument.to_string_lossy()
             ),
-            UsageError::Invalid(source, value, entry) => {
-                write!(f, "{source} takes {}, not {value:?}", entry.field.takes())
-            }
-            UsageError::Malformed(error) => {
-                write!(f, "{error}; veche --help tells what goes with it")
+            UsageError::Invalid(source, value, entry) => write!(
+                f,
+                "{source} takes {}, not {:?}",
+                entry.field.takes(),
+                value.to_string_lossy()
+            ),
+            UsageError::NoValue(entry) => {
+                write!(
+                    f,
+                    "{} lacks its value: {}",
+                    entry.flag(),
+                    entry.field.takes()
+                )
             }
         }
     }

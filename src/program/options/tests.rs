@@ -108,12 +108,18 @@ fn a_misspelt_option_is_told_with_the_nearest() {
 
 #[test]
 fn what_belongs_to_no_option_is_refused() {
-    for arguments in [&["7777"][..], &["-x"], &["--listen"], &["--", "--help"]] {
-        assert!(
-            Request::parse(arguments.iter().map(OsString::from), |_| None).is_err(),
-            "{arguments:?}"
-        );
+    for arguments in [&["7777"][..], &["-x"], &["--", "--help"]] {
+        assert!(parse(arguments, &[]).is_err(), "{arguments:?}");
     }
+}
+
+#[test]
+fn an_option_without_its_value_is_told_what_it_takes() {
+    let told = parse(&["--www", "x", "--log"], &[]).expect_err("no level");
+    assert_eq!(
+        told,
+        "--log lacks its value: off, error, warn, info, debug or trace"
+    );
 }
 
 #[test]
