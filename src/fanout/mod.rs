@@ -6,7 +6,8 @@
 //! connection alone: its [`Outbox`] of private frames and the list of its
 //! subscriptions. Nothing here knows what a frame is, or a socket: bytes go in,
 //! and come out in order through a `write` closure that may take any part of
-//! what it is offered.
+//! what it is offered. A topic has one tape for each [`Encoding`] that somebody
+//! reads: a frame is made in it once.
 //!
 //! **Order.** One stamp numbers all published frames. A private frame carries
 //! the stamp of the newest frame published before it and goes out right after
@@ -31,4 +32,4 @@ pub use outbox::Outbox;
 pub use pacing::Pacing;
 pub use subscriber::Subscriber;
 pub use tape::{Position, Stamp, Tape};
-pub use topics::{Fanout, Member, Topic, TopicIndex};
+pub use topics::{Encoding, Fanout, Member, Topic, TopicIndex};

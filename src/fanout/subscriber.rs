@@ -1,6 +1,7 @@
 //! What one connection still has to receive.
 
 use super::outbox::Outbox;
+use super::topics::Encoding;
 
 /// One connection's private frames and subscriptions. Owns no memory while
 /// there are none.
@@ -8,6 +9,7 @@ use super::outbox::Outbox;
 pub struct Subscriber {
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) subscriptions: Vec<Subscription>,
+    pub(super) encoding: Encoding,
     /// Nothing is sent behind the last private frame.
     pub(super) ending: bool,
 }
@@ -20,6 +22,13 @@ pub(super) struct Subscription {
 }
 
 impl Subscriber {
+    /// Chooses in which encoding it gets what is published. Subscriptions that
+    /// it has already would be lost: to be called before the first.
+    pub fn set_encoding(&mut self, encoding: Encoding) {
+        debug_assert!(self.subscriptions.is_empty());
+        self.encoding = encoding;
+    }
+
     /// How many bytes of private frames wait.
     #[must_use]
     pub fn private_bytes(&self) -> usize {

@@ -15,10 +15,21 @@ use super::tape::{Position, Stamp, Tape};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(pub u64);
 
+/// How a subscriber gets the frames of its topics: whoever takes compressed
+/// ones has a tape of its own per topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// As they are.
+    #[default]
+    Plain,
+    /// Compressed where that makes them smaller.
+    Deflated,
+}
+
 /// All topics, and everything subscribers share.
 #[derive(Debug)]
 pub struct Fanout {
-    by_name: HashMap<Topic, u32>,
+    by_name: HashMap<(Topic, Encoding), u32>,
     topics: Slab<Entry>,
     /// Topics published on since they were last taken as due.
     published: Vec<u32>,
@@ -36,7 +47,7 @@ pub struct Fanout {
 
 #[derive(Debug)]
 struct Entry {
-    name: Topic,
+    name: (Topic, Encoding),
     tape: Tape,
     members: Slab<Member>,
     published: bool,
@@ -73,9 +84,10 @@ impl Fanout {
     /// Gives a subscriber what is published on `topic` from now on; `key` names
     /// it in [`Fanout::walk`]. Twice is once.
     pub fn subscribe(&mut self, topic: Topic, key: u32, subscriber: &mut Subscriber) {
-        let index = match self.by_name.get(&topic) {
+        let name = (topic, subscriber.encoding);
+        let index = match self.by_name.get(&name) {
             Some(&index) => index,
-            None => self.create(topic),
+            None => self.create(name),
         };
         if subscriber.find(index).is_some() {
             return;
@@ -91,7 +103,8 @@ impl Fanout {
 
     /// Ends a subscription; what was published before still arrives.
     pub fn unsubscribe(&mut self, topic: Topic, subscriber: &mut Subscriber) {
-        let index = self.by_name.get(&topic).copied();
+        let name = (topic, subscriber.encoding);
+        let index = self.by_name.get(&name).copied();
         if let Some(place) = index.and_then(|index| subscriber.find(index)) {
             self.keep_unread(subscriber, place);
             self.remove_member(subscriber.subscriptions.swap_remove(place));
@@ -106,10 +119,16 @@ impl Fanout {
         subscriber.outbox = None;
     }
 
-    /// Publishes a frame, given as its header and its payload. Without a
-    /// subscriber it is for nobody.
-    pub fn publish(&mut self, topic: Topic, header: &[u8], payload: &[u8]) {
-        let Some(&index) = self.by_name.get(&topic) else {
+    /// Whether anybody gets what is published on `topic` in this encoding.
+    #[must_use]
+    pub fn is_read(&self, topic: Topic, encoding: Encoding) -> bool {
+        self.by_name.contains_key(&(topic, encoding))
+    }
+
+    /// Publishes a frame, given as its header and its payload, to those who
+    /// take this encoding. Without a subscriber it is for nobody.
+    pub fn publish(&mut self, topic: Topic, encoding: Encoding, header: &[u8], payload: &[u8]) {
+        let Some(&index) = self.by_name.get(&(topic, encoding)) else {
             return;
         };
         self.stamp += 1;
@@ -217,15 +236,15 @@ impl Fanout {
         }
     }
 
-    fn create(&mut self, topic: Topic) -> u32 {
+    fn create(&mut self, name: (Topic, Encoding)) -> u32 {
         let index = narrow(self.topics.insert(Entry {
-            name: topic,
+            name,
             tape: Tape::new(self.tape_bytes),
             members: Slab::new(),
             published: false,
             not_before: Duration::ZERO,
         }));
-        self.by_name.insert(topic, index);
+        self.by_name.insert(name, index);
         index
     }
 

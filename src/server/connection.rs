@@ -5,7 +5,8 @@ use core::net::IpAddr;
 
 use super::config::Config;
 use super::timers::Tick;
-use crate::fanout::Subscriber;
+use crate::fanout::{Encoding, Subscriber};
+use crate::websocket::deflate::Agreement;
 use crate::websocket::message::Receiver;
 
 /// One accepted socket. Small, and without memory of its own while idle.
@@ -14,6 +15,8 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) subscriber: Subscriber,
+    /// How messages are compressed, both ways.
+    pub(super) deflate: Option<Agreement>,
     /// Bytes received but not taken yet: an unfinished request head, or what
     /// waits until the peer has read its answers.
     pub(super) held: Vec<u8>,
@@ -103,6 +106,7 @@ impl Connection {
             generation,
             phase: Phase::Handshake { since: now },
             subscriber: Subscriber::default(),
+            deflate: None,
             held: Vec::new(),
             address,
             last_received: now,
@@ -129,7 +133,11 @@ impl Connection {
     }
 
     /// The opening handshake is complete.
-    pub(super) fn open(&mut self) {
+    pub(super) fn open(&mut self, deflate: Option<Agreement>) {
+        self.deflate = deflate;
+        if deflate.is_some_and(Agreement::is_usual) {
+            self.subscriber.set_encoding(Encoding::Deflated);
+        }
         self.phase = Phase::Open {
             receiver: Receiver::default(),
             unfinished_since: None,

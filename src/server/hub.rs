@@ -13,9 +13,10 @@ use super::config::Config;
 use super::connection::{Connection, Phase};
 use super::handler::ConnectionId;
 use super::timers::{Tick, Timers};
-use crate::fanout::{Fanout, Topic};
+use crate::fanout::{Encoding, Fanout, Topic};
 use crate::websocket::close::{Close, CloseCode};
-use crate::websocket::frame::{Opcode, server_header};
+use crate::websocket::deflate::{Agreement, Deflater, MAX_WINDOW_BITS};
+use crate::websocket::frame::{HeaderBytes, Opcode, deflated_header, server_header};
 use crate::websocket::message::Message;
 
 /// The state of all connections. Handlers only change it; bytes move later.
@@ -25,6 +26,7 @@ pub(super) struct Hub {
     pub(super) connections: Slab<Connection>,
     pub(super) fanout: Fanout,
     pub(super) timers: Timers,
+    deflater: Deflater,
     /// Connections to read from.
     pub(super) ready: Vec<u32>,
     /// Connections to flush.
@@ -59,6 +61,7 @@ impl Hub {
             config,
             connections: Slab::new(),
             timers: Timers::default(),
+            deflater: Deflater::default(),
             ready: Vec::new(),
             dirty: Vec::new(),
             ended: Vec::new(),
@@ -186,20 +189,25 @@ impl Hub {
     }
 
     pub(super) fn send(&mut self, id: ConnectionId, message: Message<'_>) {
-        if self.open(id).is_none() {
+        let Some(connection) = self.open(id) else {
             return;
-        }
-        let payload = message.payload();
-        let header = server_header(message.opcode(), payload.len());
+        };
+        let window_bits = connection.deflate.map(Agreement::window_bits);
+        let mut deflater = mem::take(&mut self.deflater);
+        let (header, payload) = encode(message, window_bits, &mut deflater);
         if !self.queue(id.index, &header, payload) {
             self.notices.push(Notice::Lagged(id, 1));
         }
+        self.deflater = deflater;
     }
 
     pub(super) fn publish(&mut self, topic: Topic, message: Message<'_>) {
-        let payload = message.payload();
-        let header = server_header(message.opcode(), payload.len());
-        self.fanout.publish(topic, &header, payload);
+        for (encoding, window_bits) in ENCODINGS {
+            if self.fanout.is_read(topic, encoding) {
+                let (header, payload) = encode(message, window_bits, &mut self.deflater);
+                self.fanout.publish(topic, encoding, &header, payload);
+            }
+        }
     }
 
     pub(super) fn subscribe(&mut self, id: ConnectionId, topic: Topic) {
@@ -219,9 +227,13 @@ impl Hub {
     }
 
     /// The opening handshake is complete: the handler has it from now on.
-    pub(super) fn opened(&mut self, index: u32) -> Option<ConnectionId> {
+    pub(super) fn opened(
+        &mut self,
+        index: u32,
+        deflate: Option<Agreement>,
+    ) -> Option<ConnectionId> {
         let connection = self.connections.get_mut(index as usize)?;
-        connection.open();
+        connection.open(deflate);
         self.open += 1;
         let id = self.id(index)?;
         debug!("connection {id} open");
@@ -309,6 +321,20 @@ impl Hub {
     }
 }
 
+/// The frame of a message, given as its header and its payload: compressed for
+/// a receiver with that window, where that makes it smaller.
+fn encode<'a>(
+    message: Message<'a>,
+    window_bits: Option<u8>,
+    deflater: &'a mut Deflater,
+) -> (HeaderBytes, &'a [u8]) {
+    let payload = message.payload();
+    match window_bits.and_then(|bits| deflater.deflate(bits, payload)) {
+        Some(deflated) => (deflated_header(message.opcode(), deflated.len()), deflated),
+        None => (server_header(message.opcode(), payload.len()), payload),
+    }
+}
+
 /// What one customer has of addresses: an IPv4 address, or the /64 of an IPv6
 /// address, within which anybody may take any number.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
@@ -320,3 +346,9 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
         address => address,
     }
 }
+
+/// The windows of what is published.
+const ENCODINGS: [(Encoding, Option<u8>); 2] = [
+    (Encoding::Plain, None),
+    (Encoding::Deflated, Some(MAX_WINDOW_BITS)),
+];

@@ -191,7 +191,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 .turn_away(index, Close::new(code, "the server is full"));
             return Ok(());
         }
-        if let Some(id) = self.hub.opened(index) {
+        if let Some(id) = self.hub.opened(index, upgrade.deflate()) {
             let opening = Opening {
                 request,
                 subprotocol: upgrade.subprotocol(),

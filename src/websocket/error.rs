@@ -30,6 +30,8 @@ pub enum ProtocolError {
     InterruptedMessage,
     /// Text, or the reason of a Close, that is not UTF-8 (§8.1).
     InvalidUtf8,
+    /// A compressed message that is not whole DEFLATE data (RFC 7692 §7.2.2).
+    InvalidDeflate,
     /// A message longer than this server takes (§10.4).
     MessageTooBig,
     /// A Close payload of one byte, where a code takes two (§5.5.1).
@@ -43,7 +45,9 @@ impl ProtocolError {
     #[must_use]
     pub fn close_code(self) -> CloseCode {
         match self {
-            ProtocolError::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            ProtocolError::InvalidUtf8 | ProtocolError::InvalidDeflate => {
+                CloseCode::INVALID_PAYLOAD
+            }
             ProtocolError::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             ProtocolError::ReservedBits
             | ProtocolError::ReservedOpcode(_)
@@ -73,6 +77,7 @@ impl ProtocolError {
             ProtocolError::UnexpectedContinuation => "continuation frame without a message",
             ProtocolError::InterruptedMessage => "new message inside an unfinished one",
             ProtocolError::InvalidUtf8 => "text is not valid UTF-8",
+            ProtocolError::InvalidDeflate => "compressed message cannot be decompressed",
             ProtocolError::MessageTooBig => "message is longer than this server accepts",
             ProtocolError::TornCloseCode => "Close payload of one byte",
             ProtocolError::InvalidCloseCode(_) => "close code that no client may send",

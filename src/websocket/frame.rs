@@ -59,6 +59,8 @@ impl Opcode {
 pub struct FrameHeader {
     /// Whether this is the last fragment of its message.
     pub fin: bool,
+    /// Whether it begins a compressed message: RSV1 (RFC 7692 §6).
+    pub is_deflated: bool,
     /// What the frame is for.
     pub opcode: Opcode,
     /// What the payload is masked with (§5.3).
@@ -70,24 +72,33 @@ pub struct FrameHeader {
 impl FrameHeader {
     /// Reads the header at the beginning of `input`, and says how many bytes
     /// it takes. `None`: more input is needed, at most
-    /// [`MAX_CLIENT_HEADER_BYTES`] in all.
+    /// [`MAX_CLIENT_HEADER_BYTES`] in all. `may_deflate`: compression was
+    /// agreed upon.
     ///
     /// # Errors
     ///
     /// Whatever breaks §5.2 or §5.5, at the first byte that shows it.
-    pub fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+    pub fn decode(
+        input: &[u8],
+        may_deflate: bool,
+    ) -> Result<Option<(Self, usize)>, ProtocolError> {
         let mut rest = input;
         let Some(first) = take::<1>(&mut rest) else {
             return Ok(None);
         };
         let fin = first[0] & FIN_BIT != 0;
         // "MUST be 0 unless an extension is negotiated that defines meanings
-        // for non-zero values." permessage-deflate will define RSV1 for the
-        // first frame of a message (RFC 7692 §6).
-        if first[0] & RESERVED_BITS != 0 {
+        // for non-zero values."
+        let is_deflated = may_deflate && first[0] & RSV1_BIT != 0;
+        let defined_bits = if is_deflated { RSV1_BIT } else { 0 };
+        if first[0] & RESERVED_BITS != defined_bits {
             return Err(ProtocolError::ReservedBits);
         }
         let opcode = Opcode::from_first_byte(first[0])?;
+        // RSV1 belongs to the first frame of a message (RFC 7692 §6).
+        if is_deflated && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(ProtocolError::ReservedBits);
+        }
         if opcode.is_control() && !fin {
             return Err(ProtocolError::FragmentedControlFrame);
         }
@@ -131,6 +142,7 @@ impl FrameHeader {
         };
         let header = FrameHeader {
             fin,
+            is_deflated,
             opcode,
             masking_key,
             payload_bytes,
@@ -158,6 +170,14 @@ pub fn server_header(opcode: Opcode, payload_bytes: usize) -> HeaderBytes {
         10
     };
     HeaderBytes { bytes, length }
+}
+
+/// The same for a compressed message.
+#[must_use]
+pub fn deflated_header(opcode: Opcode, payload_bytes: usize) -> HeaderBytes {
+    let mut header = server_header(opcode, payload_bytes);
+    header.bytes[0] |= RSV1_BIT;
+    header
 }
 
 /// An encoded frame header: 2, 4 or 10 bytes.
@@ -194,6 +214,7 @@ fn take<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 const FIN_BIT: u8 = 0b1000_0000;
+const RSV1_BIT: u8 = 0b0100_0000;
 const RESERVED_BITS: u8 = 0b0111_0000;
 const OPCODE_BITS: u8 = 0b0000_1111;
 const MASK_BIT: u8 = 0b1000_0000;
@@ -228,24 +249,25 @@ mod tests {
             let encoded = [&[0x82], length, &KEY].concat();
             let header = FrameHeader {
                 fin: true,
+                is_deflated: false,
                 opcode: Opcode::Binary,
                 masking_key: KEY,
                 payload_bytes,
             };
             for cut in 0..encoded.len() {
-                assert_eq!(FrameHeader::decode(&encoded[..cut]), Ok(None), "{cut}");
+                assert_eq!(FrameHeader::decode(&encoded[..cut], false), Ok(None), "{cut}");
             }
             let with_payload = [encoded.as_slice(), b"payload"].concat();
             let expected = Ok(Some((header, encoded.len())));
-            assert_eq!(FrameHeader::decode(&encoded), expected);
-            assert_eq!(FrameHeader::decode(&with_payload), expected);
+            assert_eq!(FrameHeader::decode(&encoded, false), expected);
+            assert_eq!(FrameHeader::decode(&with_payload, false), expected);
         }
     }
 
     #[test]
     fn every_opcode_is_decoded_or_reserved() {
         for number in 0..16_u8 {
-            let decoded = FrameHeader::decode(&[0x80 | number, 0x80, 1, 2, 3, 4]);
+            let decoded = FrameHeader::decode(&[0x80 | number, 0x80, 1, 2, 3, 4], false);
             match number {
                 0 | 1 | 2 | 8 | 9 | 10 => {
                     let (header, bytes) = decoded.expect("a legal opcode").expect("whole");
@@ -260,8 +282,8 @@ mod tests {
     /// The shortest input that shows the fault fails; one byte less does not.
     fn assert_fails_at_the_last_byte_of(input: &[u8], error: ProtocolError) {
         let (_, before) = input.split_last().expect("not empty");
-        assert_eq!(FrameHeader::decode(before), Ok(None), "{before:?}");
-        assert_eq!(FrameHeader::decode(input), Err(error), "{input:?}");
+        assert_eq!(FrameHeader::decode(before, false), Ok(None), "{before:?}");
+        assert_eq!(FrameHeader::decode(input, false), Err(error), "{input:?}");
     }
 
     #[test]
@@ -269,6 +291,25 @@ mod tests {
         for bit in [0x40, 0x20, 0x10] {
             assert_fails_at_the_last_byte_of(&[0x81 | bit], ProtocolError::ReservedBits);
         }
+    }
+
+    #[test]
+    fn only_the_first_frame_of_a_message_may_be_marked_as_compressed() {
+        for opcode in [0, 1, 2, 8, 9, 10] {
+            let frame = [0xc0 | opcode, 0x80, 1, 2, 3, 4];
+            let decoded = FrameHeader::decode(&frame, true);
+            if matches!(opcode, 1 | 2) {
+                let (header, _) = decoded.expect("legal").expect("whole");
+                assert!(header.is_deflated);
+            } else {
+                assert_eq!(decoded, Err(ProtocolError::ReservedBits), "{opcode}");
+            }
+        }
+        for bits in [0x20, 0x10, 0x60, 0x50, 0x70] {
+            let decoded = FrameHeader::decode(&[0x81 | bits], true);
+            assert_eq!(decoded, Err(ProtocolError::ReservedBits), "{bits:x}");
+        }
+        assert_eq!(&*deflated_header(Opcode::Text, 5), &[0xc1, 5]);
     }
 
     #[test]
@@ -292,7 +333,7 @@ mod tests {
                     ProtocolError::OversizedControlFrame,
                 );
             }
-            let longest = FrameHeader::decode(&[opcode, 0x80 | 125, 1, 2, 3, 4]);
+            let longest = FrameHeader::decode(&[opcode, 0x80 | 125, 1, 2, 3, 4], false);
             assert!(matches!(longest, Ok(Some((header, 6))) if header.payload_bytes == 125));
         }
     }

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use super::deflate;
 use crate::http::refusal::Refusal;
 use crate::http::request::{Request, Version, is_token};
 use crate::http::response::Status;
@@ -86,11 +87,10 @@ pub fn upgrade<'s>(
         ));
     }
     let subprotocol = choose_subprotocol(request, supported_subprotocols)?;
-    // Sec-WebSocket-Extensions is to be negotiated here (§9.1): a server that
-    // answers none of the offers has declined them all.
     Ok(Upgrade {
         accept: accept(key),
         subprotocol,
+        deflate: deflate::negotiate(request),
     })
 }
 
@@ -109,6 +109,7 @@ pub fn upgrade_required() -> Refusal {
 pub struct Upgrade<'s> {
     accept: String,
     subprotocol: Option<&'s str>,
+    deflate: Option<deflate::Agreement>,
 }
 
 impl<'s> Upgrade<'s> {
@@ -116,6 +117,12 @@ impl<'s> Upgrade<'s> {
     #[must_use]
     pub fn subprotocol(&self) -> Option<&'s str> {
         self.subprotocol
+    }
+
+    /// How messages may be compressed, if at all.
+    #[must_use]
+    pub fn deflate(&self) -> Option<deflate::Agreement> {
+        self.deflate
     }
 
     /// Appends the 101 response; frames may follow it at once (§4.2.2).
@@ -130,6 +137,10 @@ impl<'s> Upgrade<'s> {
         if let Some(subprotocol) = self.subprotocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
+        }
+        if let Some(agreement) = self.deflate {
+            out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+            agreement.write(out);
         }
         out.extend_from_slice(b"\r\n\r\n");
     }

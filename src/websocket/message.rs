@@ -2,6 +2,7 @@
 
 use self::unfinished::{Unfinished, check};
 use super::close::Close;
+use super::deflate::Inflater;
 use super::error::ProtocolError;
 use super::frame::{FrameHeader, Opcode};
 use super::mask::unmask;
@@ -114,6 +115,8 @@ impl Receiver {
     /// longer one is an error as soon as a header declares it. Memory grows
     /// only with the bytes that come, never with those that are declared.
     ///
+    /// `inflater` is there where compression was agreed upon.
+    ///
     /// # Errors
     ///
     /// Whatever breaks the protocol. After an error, as after
@@ -122,6 +125,7 @@ impl Receiver {
         &'a mut self,
         input: &'a mut [u8],
         max_message_bytes: usize,
+        inflater: Option<&'a mut Inflater>,
     ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
         self.drop_delivered();
         if self.unfinished.is_none() {
@@ -129,20 +133,26 @@ impl Receiver {
                 return Ok((0, None));
             }
             // The usual case: one message, one frame, here as a whole.
-            if let Some((header, header_bytes)) = FrameHeader::decode(input)? {
+            if let Some((header, header_bytes)) = FrameHeader::decode(input, inflater.is_some())? {
                 let payload_bytes = check(&header, None, max_message_bytes)?;
                 if header.fin && payload_bytes <= input.len() - header_bytes {
                     let (_, rest) = input.split_at_mut(header_bytes);
                     let (payload, _) = rest.split_at_mut(payload_bytes);
                     unmask(payload, header.masking_key, 0);
+                    let payload = match inflater {
+                        Some(inflater) if header.is_deflated => {
+                            inflater.inflate(payload, max_message_bytes)?
+                        }
+                        _ => payload,
+                    };
                     let event = Event::from_frame(header.opcode, payload)?;
                     return Ok((header_bytes + payload_bytes, Some(event)));
                 }
             }
         }
         let unfinished = self.unfinished.get_or_insert_default();
-        let taken = unfinished.take(input, max_message_bytes)?;
-        Ok((taken, unfinished.event()?))
+        let taken = unfinished.take(input, max_message_bytes, inflater.is_some())?;
+        Ok((taken, unfinished.event(max_message_bytes, inflater)?))
     }
 
     /// Whether no message or frame is unfinished, so that its peer owes

@@ -1,6 +1,7 @@
 //! What a receiver keeps of a frame or a message that has come in part.
 
 use super::{Event, Message};
+use crate::websocket::deflate::Inflater;
 use crate::websocket::error::ProtocolError;
 use crate::websocket::frame::{FrameHeader, MAX_CLIENT_HEADER_BYTES, Opcode};
 use crate::websocket::mask::unmask;
@@ -20,13 +21,14 @@ impl Unfinished {
         &mut self,
         input: &mut [u8],
         max_message_bytes: usize,
+        may_deflate: bool,
     ) -> Result<usize, ProtocolError> {
         let mut taken = 0;
         loop {
             let (_, rest) = input.split_at_mut(taken);
             match &mut self.stage {
                 Stage::Header(torn) => {
-                    let (bytes, header) = torn.take(rest)?;
+                    let (bytes, header) = torn.take(rest, may_deflate)?;
                     taken += bytes;
                     let Some(header) = header else {
                         return Ok(taken);
@@ -61,9 +63,23 @@ impl Unfinished {
     }
 
     /// What is complete, if anything is.
-    pub(super) fn event(&self) -> Result<Option<Event<'_>>, ProtocolError> {
+    pub(super) fn event<'a>(
+        &'a self,
+        max_message_bytes: usize,
+        inflater: Option<&'a mut Inflater>,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
         match (&self.stage, &self.message) {
-            (Stage::MessageDelivered, Some(message)) => Ok(Some(Event::Message(message.finish()?))),
+            (Stage::MessageDelivered, Some(Assembly::Deflated(opcode, payload))) => {
+                let inflater = inflater.ok_or(ProtocolError::ReservedBits)?;
+                let payload = inflater.inflate(payload, max_message_bytes)?;
+                Event::from_frame(*opcode, payload).map(Some)
+            }
+            (Stage::MessageDelivered, Some(Assembly::Text(text))) => {
+                Ok(Some(Event::Message(Message::Text(text.finish()?))))
+            }
+            (Stage::MessageDelivered, Some(Assembly::Binary(bytes))) => {
+                Ok(Some(Event::Message(Message::Binary(bytes))))
+            }
             (Stage::ControlDelivered(frame), _) => {
                 let (payload, _) = frame.payload.split_at(frame.payload_bytes);
                 Event::from_frame(frame.opcode, payload).map(Some)
@@ -106,6 +122,9 @@ impl Unfinished {
             return Ok(());
         }
         match header.opcode {
+            Opcode::Text | Opcode::Binary if header.is_deflated => {
+                self.message = Some(Assembly::Deflated(header.opcode, Vec::new()));
+            }
             Opcode::Text => self.message = Some(Assembly::Text(TextAssembly::default())),
             Opcode::Binary => self.message = Some(Assembly::Binary(Vec::new())),
             _ => {}
@@ -133,11 +152,16 @@ pub(super) fn check(
         (Opcode::Continuation, Some(message)) => message.len(),
         _ => 0,
     };
+    let is_deflated = matches!(message, Some(Assembly::Deflated(..))) || header.is_deflated;
+    // Data that cannot be compressed becomes longer, by 5 bytes in 127 with the
+    // poorest of compressors.
+    let added = if is_deflated { max_message_bytes / 16 + 16 } else { 0 };
+    let max_payload_bytes = max_message_bytes.saturating_add(added);
     let payload_bytes =
         usize::try_from(header.payload_bytes).map_err(|_| ProtocolError::MessageTooBig)?;
     if !header.opcode.is_control()
         && max_message_bytes > 0
-        && payload_bytes > max_message_bytes.saturating_sub(assembled)
+        && payload_bytes > max_payload_bytes.saturating_sub(assembled)
     {
         return Err(ProtocolError::MessageTooBig);
     }
@@ -172,13 +196,17 @@ struct TornHeader {
 impl TornHeader {
     /// How many bytes of `input` belong to the header, and the header once it
     /// is whole.
-    fn take(&mut self, input: &[u8]) -> Result<(usize, Option<FrameHeader>), ProtocolError> {
+    fn take(
+        &mut self,
+        input: &[u8],
+        may_deflate: bool,
+    ) -> Result<(usize, Option<FrameHeader>), ProtocolError> {
         let before = self.received;
         let (_, room) = self.bytes.split_at_mut(before);
         let bytes = room.len().min(input.len());
         room[..bytes].copy_from_slice(&input[..bytes]);
         self.received += bytes;
-        Ok(match FrameHeader::decode(&self.bytes[..self.received])? {
+        Ok(match FrameHeader::decode(&self.bytes[..self.received], may_deflate)? {
             // Some of the bytes may belong to the payload.
             Some((header, header_bytes)) => (header_bytes - before, Some(header)),
             None => (bytes, None),
@@ -235,13 +263,15 @@ impl ControlFrame {
 pub(super) enum Assembly {
     Text(TextAssembly),
     Binary(Vec<u8>),
+    /// Compressed, and what it will be.
+    Deflated(Opcode, Vec<u8>),
 }
 
 impl Assembly {
     fn push(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
         match self {
             Assembly::Text(text) => text.push(payload),
-            Assembly::Binary(bytes) => {
+            Assembly::Binary(bytes) | Assembly::Deflated(_, bytes) => {
                 bytes.extend_from_slice(payload);
                 Ok(())
             }
@@ -251,14 +281,7 @@ impl Assembly {
     fn len(&self) -> usize {
         match self {
             Assembly::Text(text) => text.len(),
-            Assembly::Binary(bytes) => bytes.len(),
-        }
-    }
-
-    fn finish(&self) -> Result<Message<'_>, ProtocolError> {
-        match self {
-            Assembly::Text(text) => Ok(Message::Text(text.finish()?)),
-            Assembly::Binary(bytes) => Ok(Message::Binary(bytes)),
+            Assembly::Binary(bytes) | Assembly::Deflated(_, bytes) => bytes.len(),
         }
     }
 }

@@ -1,0 +1,36 @@
+//! What stands for the compressor where it was left out.
+
+use crate::websocket::error::ProtocolError;
+
+pub(super) const IS_AVAILABLE: bool = false;
+
+/// Would compress messages.
+#[derive(Debug, Default)]
+pub struct Deflater;
+
+impl Deflater {
+    /// Leaves every message as it is.
+    pub fn deflate(&mut self, _window_bits: u8, _payload: &[u8]) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// Would decompress messages.
+#[derive(Debug, Default)]
+pub struct Inflater;
+
+impl Inflater {
+    /// Takes no message: none can have been agreed upon.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn inflate(&mut self, _: &[u8], _max_bytes: usize) -> Result<&[u8], ProtocolError> {
+        Err(ProtocolError::ReservedBits)
+    }
+
+    /// How many bytes have come out in all.
+    #[must_use]
+    pub fn inflated_bytes(&self) -> u64 {
+        0
+    }
+}
