@@ -269,6 +269,22 @@ fn reply_does_not_overtake_an_earlier_broadcast_nor_a_broadcast_the_reply() {
 }
 
 #[test]
+fn whoever_leaves_while_lagging_is_told_how_much_is_missed() {
+    let mut fanout = Fanout::new(30, OUTBOX_BYTES);
+    let (mut one, mut other) = (Subscriber::default(), Subscriber::default());
+    fanout.subscribe(Topic(1), 0, &mut one);
+    fanout.subscribe(Topic(1), 1, &mut other);
+    for _ in 0..3 {
+        fanout.publish(Topic(1), b"0123456789", b"");
+    }
+    assert_eq!(fanout.unsubscribe(Topic(1), &mut one), 0);
+    assert_eq!(one.private_bytes(), 30);
+    fanout.publish(Topic(1), b"0123456789", b"");
+    assert_eq!(fanout.unsubscribe(Topic(1), &mut other), 4);
+    assert_eq!(other.private_bytes(), 0);
+}
+
+#[test]
 fn stopping_on_the_budget_is_told_apart_from_a_blocked_peer() {
     let mut fanout = Fanout::new(TAPE_BYTES, OUTBOX_BYTES);
     let mut one = Subscriber::default();

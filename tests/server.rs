@@ -7,6 +7,7 @@ mod world;
 use std::time::Duration;
 
 use tungstenite::Message as Frame;
+use veche::http::assets::Embedded;
 use veche::{Close, Config, ConnectionId, Context, Handler, Message, Opening, Topic};
 use world::{REQUEST, World, close, stop};
 
@@ -19,6 +20,7 @@ const ALL: Topic = Topic(1);
 struct Puppet {
     log: Vec<String>,
     keep_the_slow: bool,
+    answer_the_slow: bool,
 }
 
 impl Handler for Puppet {
@@ -32,6 +34,7 @@ impl Handler for Puppet {
             Message::Text("bye") => cx.close(id, veche::CloseCode::NORMAL, "as you wish"),
             Message::Text("tick") => cx.tick_at(cx.now() + Duration::from_secs(3)),
             Message::Text(text) if text.starts_with("all ") => cx.publish(ALL, &text[4..]),
+            Message::Text("too much") => (0..4).for_each(|_| cx.send(id, &"x".repeat(1000))),
             Message::Text("much") => cx.send(id, &"x".repeat(1000)),
             message => cx.send(id, message),
         }
@@ -47,6 +50,9 @@ impl Handler for Puppet {
 
     fn lagged(&mut self, cx: &mut Context<'_>, id: ConnectionId, missed: u64) {
         self.log.push(format!("lagged {id} {missed}"));
+        if self.answer_the_slow {
+            cx.send(id, "you are slow");
+        }
         if !self.keep_the_slow {
             cx.close(id, veche::CloseCode::new(4008), "too slow");
         }
@@ -113,7 +119,7 @@ fn frames_behind_a_refused_request_are_never_looked_at() {
 }
 
 #[test]
-fn request_delivered_byte_by_byte_is_accepted_and_parsed_once_a_line() {
+fn request_delivered_byte_by_byte_is_accepted() {
     let mut world = world();
     let mut client = world.accept(HOME);
     for byte in REQUEST.as_bytes() {
@@ -121,6 +127,33 @@ fn request_delivered_byte_by_byte_is_accepted_and_parsed_once_a_line() {
         world.run();
     }
     assert!(client.read().starts_with(b"HTTP/1.1 101 "));
+}
+
+#[test]
+fn pipelined_request_behind_one_that_came_in_two_parts_is_answered() {
+    let config = Config {
+        assets: Some(Box::new(Embedded::new(&[("index.html", b"page")]))),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut client = world.accept(HOME);
+    client.write(b"GET /first HTTP/1.1\r\nHost: veche\r\nX-Long: aaaaaaaaaaaaaaaa\r\n");
+    world.run();
+    client.write(b"\r\nGET / HTTP/1.1\r\nHost: veche\r\n\r\n");
+    world.run();
+    let text = String::from_utf8(client.read()).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 404 ").count(), 1, "{text}");
+    assert_eq!(text.matches("HTTP/1.1 200 ").count(), 1, "{text}");
+}
+
+#[test]
+fn refusal_of_head_has_no_body() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    client.write(b"HEAD / HTTP/1.1\r\nHost: veche\r\n\r\n");
+    world.run();
+    let text = String::from_utf8(client.read()).unwrap();
+    assert!(text.starts_with("HTTP/1.1 426 ") && text.ends_with("\r\n\r\n"));
 }
 
 #[test]
@@ -424,6 +457,88 @@ fn one_address_has_a_bound_and_the_loopback_has_not() {
     );
     let _neighbour = world.connect("2001:db8:0:1::1");
     let _mapped: Vec<_> = (0..5).map(|_| world.connect("::ffff:127.0.0.1")).collect();
+}
+
+#[test]
+fn one_address_cannot_hold_any_number_of_silent_connections() {
+    let config = Config {
+        max_connections_per_address: 2,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let silent: Vec<_> = (0..100).map(|_| world.accept(AWAY)).collect();
+    world.run();
+    assert_eq!(world.core.connections(), 4);
+    drop(silent);
+    let _home: Vec<_> = (0..100).map(|_| world.connect(HOME)).collect();
+}
+
+#[test]
+fn reader_that_was_over_its_bound_is_asked_before_it_is_lost() {
+    let config = Config {
+        outbox_bytes: 2_500,
+        stall_timeout: seconds(300),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut client = world.connect(HOME);
+    client.set_capacity(Some(0));
+    (0..3).for_each(|_| client.send("much"));
+    world.run();
+    world.advance(seconds(40));
+    client.set_capacity(None);
+    world.run();
+    assert!(client.read().ends_with(&[0x89, 0]), "a Ping");
+    world.advance(seconds(5));
+    assert!(!client.is_gone());
+}
+
+#[test]
+fn handler_may_answer_somebody_who_is_too_slow() {
+    let config = Config {
+        outbox_bytes: 1_500,
+        ..Config::default()
+    };
+    let puppet = Puppet {
+        keep_the_slow: true,
+        answer_the_slow: true,
+        ..Puppet::default()
+    };
+    let mut world = World::new(config, puppet);
+    let mut client = world.connect(HOME);
+    log(&mut world);
+    client.set_capacity(Some(0));
+    client.send("too much");
+    world.run();
+    assert_eq!(log(&mut world), ["lagged 0.1 1"]);
+    client.set_capacity(None);
+    world.run();
+    assert_eq!(
+        log(&mut world),
+        ["lagged 0.1 2"],
+        "and what was dropped since"
+    );
+    assert_eq!(client.messages().len(), 3);
+}
+
+#[test]
+fn flood_of_many_does_not_keep_the_others_waiting_for_all_of_it() {
+    let mut world = world();
+    let mut floods: Vec<_> = (0..40).map(|_| world.connect(HOME)).collect();
+    let mut quiet = world.connect(HOME);
+    for flood in &mut floods {
+        flood.send("x".repeat(200_000));
+    }
+    quiet.send("hello");
+    for (place, reads) in (0..41).map(|place| (place, true)) {
+        world.core.event(place, reads, false, false);
+    }
+    world.core.turn(false);
+    let waiting = floods.iter().filter(|flood| flood.reads() == 1).count();
+    assert!(waiting > 10, "a turn has a bound: {waiting} wait");
+    world.run();
+    assert_eq!(quiet.messages().len(), 1);
+    assert!(floods.iter_mut().all(|flood| flood.messages().len() == 1));
 }
 
 #[test]

@@ -90,12 +90,16 @@ impl Fanout {
     }
 
     /// Ends a subscription; what was published before still arrives.
-    pub fn unsubscribe(&mut self, topic: Topic, subscriber: &mut Subscriber) {
+    /// Returns how many frames it had missed by then, since it lagged.
+    pub fn unsubscribe(&mut self, topic: Topic, subscriber: &mut Subscriber) -> u64 {
         let index = self.by_name.get(&topic).copied();
-        if let Some(place) = index.and_then(|index| subscriber.find(index)) {
-            self.keep_unread(subscriber, place);
-            self.remove_member(subscriber.subscriptions.swap_remove(place));
-        }
+        let Some(place) = index.and_then(|index| subscriber.find(index)) else {
+            return 0;
+        };
+        let missed = self.skip_if_lagging(subscriber);
+        self.keep_unread(subscriber, place);
+        self.remove_member(subscriber.subscriptions.swap_remove(place));
+        missed
     }
 
     /// Ends all subscriptions and drops what is still to be sent.
@@ -132,14 +136,9 @@ impl Fanout {
         fits
     }
 
-    /// Queues a private frame behind which nothing is sent. It is not counted
-    /// against the bound.
-    pub fn send_last(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
-        self.send_always(to, header, payload);
-        to.end();
-    }
-
-    fn send_always(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
+    /// Queues a private frame that may not be dropped, whatever the bound:
+    /// there must be few of them.
+    pub fn send_always(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
         let spare = &mut self.spare;
         let outbox = to
             .outbox

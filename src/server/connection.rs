@@ -19,6 +19,8 @@ pub(super) struct Connection {
     pub(super) held: Vec<u8>,
     pub(super) address: IpAddr,
     pub(super) last_received: Tick,
+    /// Messages dropped since it was last within its bound.
+    pub(super) dropped: u32,
     /// Since when a peer with something to receive has taken nothing.
     pub(super) blocked_since: Option<Tick>,
     /// The earliest entry in the timers.
@@ -106,6 +108,7 @@ impl Connection {
             held: Vec::new(),
             address,
             last_received: now,
+            dropped: 0,
             blocked_since: None,
             scheduled: Tick::NEVER,
             io: Io {

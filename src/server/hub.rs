@@ -103,12 +103,27 @@ impl Hub {
         }
     }
 
-    /// Whether this connection's address has more connections than it may have.
+    /// Whether an address has more connections than it may have.
     pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
         let max = self.config.max_connections_per_address;
+        max > 0 && self.connections_of(address) > max
+    }
+
+    /// Whether an address has so many connections that another one is not even
+    /// to be told so.
+    pub(super) fn is_overrun(&self, address: IpAddr) -> bool {
+        let max = self.config.max_connections_per_address;
+        max > 0 && self.connections_of(address) >= max.saturating_mul(2)
+    }
+
+    /// The connections of an address in any phase. Those of the loopback are
+    /// not counted: a proxy stands there.
+    fn connections_of(&self, address: IpAddr) -> usize {
+        if address.to_canonical().is_loopback() {
+            return 0;
+        }
         let count = self.per_address.get(&network(address));
-        let count = count.copied().unwrap_or(0);
-        max != 0 && !address.to_canonical().is_loopback() && count as usize > max
+        count.copied().unwrap_or(0) as usize
     }
 
     /// Whether no more connections may be opened.
@@ -173,16 +188,15 @@ impl Hub {
         }
     }
 
-    /// Queues bytes that are no message: responses and control frames.
-    pub(super) fn queue(&mut self, index: u32, header: &[u8], payload: &[u8]) -> bool {
-        let Some(connection) = self.connections.get_mut(index as usize) else {
-            return false;
-        };
-        let queued = self
-            .fanout
-            .send(&mut connection.subscriber, header, payload);
-        self.mark_dirty(index);
-        queued
+    /// Queues bytes that are no message: responses and control frames. They
+    /// are not bounded but for what causes them: a connection with much to
+    /// receive is not read.
+    pub(super) fn queue(&mut self, index: u32, header: &[u8], payload: &[u8]) {
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            let subscriber = &mut connection.subscriber;
+            self.fanout.send_always(subscriber, header, payload);
+            self.mark_dirty(index);
+        }
     }
 
     pub(super) fn send(&mut self, id: ConnectionId, message: Message<'_>) {
@@ -191,8 +205,15 @@ impl Hub {
         }
         let payload = message.payload();
         let header = server_header(message.opcode(), payload.len());
-        if !self.queue(id.index, &header, payload) {
-            self.notices.push(Notice::Lagged(id, 1));
+        let connection = &mut self.connections[id.index as usize];
+        let subscriber = &mut connection.subscriber;
+        if self.fanout.send(subscriber, &header, payload) {
+            self.mark_dirty(id.index);
+        } else {
+            connection.dropped = connection.dropped.saturating_add(1);
+            if connection.dropped == 1 {
+                self.notices.push(Notice::Lagged(id, 1));
+            }
         }
     }
 
@@ -213,7 +234,10 @@ impl Hub {
     pub(super) fn unsubscribe(&mut self, id: ConnectionId, topic: Topic) {
         if self.open(id).is_some() {
             let connection = &mut self.connections[id.index as usize];
-            self.fanout.unsubscribe(topic, &mut connection.subscriber);
+            let missed = self.fanout.unsubscribe(topic, &mut connection.subscriber);
+            if missed > 0 {
+                self.notices.push(Notice::Lagged(id, missed));
+            }
             self.mark_dirty(id.index);
         }
     }
@@ -303,7 +327,8 @@ impl Hub {
             let payload = close.payload();
             let header = server_header(Opcode::Close, payload.len());
             let subscriber = &mut connection.subscriber;
-            self.fanout.send_last(subscriber, &header, &payload);
+            self.fanout.send_always(subscriber, &header, &payload);
+            subscriber.end();
             self.mark_dirty(index);
         }
     }

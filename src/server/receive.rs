@@ -28,16 +28,35 @@ enum Taken {
 }
 
 impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
-    /// Reads what a connection has, within a budget.
-    pub(super) fn read(&mut self, index: u32) {
-        let mut scratch = mem::take(&mut self.scratch);
-        let mut left = READ_BUDGET_BYTES;
-        while let Some(connection) = self.hub.connections.get_mut(index as usize) {
+    /// Reads from the connections that are ready, as far as a turn may go: the
+    /// rest of them come first in the next one.
+    pub(super) fn read_all(&mut self) {
+        let mut ready = mem::take(&mut self.hub.ready);
+        let (mut left, mut done) = (TURN_BUDGET_BYTES, 0);
+        while let Some(&index) = ready.get(done).filter(|_| left > 0) {
+            left = left.saturating_sub(self.read(index));
+            done += 1;
+        }
+        ready.drain(..done);
+        ready.append(&mut self.hub.ready);
+        self.hub.ready = ready;
+    }
+
+    /// Reads what a connection has, within a budget; returns how much that was.
+    fn read(&mut self, index: u32) -> usize {
+        if let Some(connection) = self.hub.connections.get_mut(index as usize) {
             connection.io.listed_ready = false;
+            if connection.io.paused {
+                self.resume(index);
+            }
+        }
+        let mut scratch = mem::take(&mut self.scratch);
+        let mut read = 0;
+        while let Some(connection) = self.hub.connections.get_mut(index as usize) {
             if !connection.io.readable || connection.io.paused || connection.is_ended() {
                 break;
             }
-            if left == 0 {
+            if read >= READ_BUDGET_BYTES {
                 self.hub.mark_ready(index);
                 break;
             }
@@ -55,7 +74,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     // with the next byte. Only the end of the stream may have
                     // come along unannounced.
                     connection.io.readable = bytes == scratch.len() || connection.io.read_to_end;
-                    left = left.saturating_sub(bytes);
+                    read += bytes;
                     self.take_in(index, &mut scratch[..bytes]);
                 }
                 Err(error) => match error.kind() {
@@ -66,16 +85,17 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             }
         }
         self.scratch = scratch;
+        read
     }
 
     /// Goes on with a connection that was not read while too much waited to be
     /// sent to it.
-    pub(super) fn resume(&mut self, index: u32) {
-        if let Some(connection) = self.hub.connections.get_mut(index as usize) {
+    fn resume(&mut self, index: u32) {
+        let connection = &mut self.hub.connections[index as usize];
+        if !self.hub.fanout.is_over_bound(&connection.subscriber) {
             connection.io.paused = false;
             let mut held = mem::take(&mut connection.held);
             self.take_in_all(index, &mut held, 0);
-            self.hub.mark_ready(index);
         }
     }
 
@@ -108,7 +128,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     Taken::Incomplete(0)
                 }
                 Phase::Handshake { .. } if rest.is_empty() => return,
-                Phase::Handshake { .. } => self.take_request(index, rest, tried),
+                // What was tried was the head of the first request.
+                Phase::Handshake { .. } if taken == 0 => self.take_request(index, rest, tried),
+                Phase::Handshake { .. } => self.take_request(index, rest, 0),
                 _ => self.take_event(index, rest),
             };
             match step {
@@ -132,15 +154,16 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if !is_worth_parsing(input, tried, &limits) {
             return Taken::Incomplete(0);
         }
-        let answer = match Request::parse(input, &limits) {
-            Ok(None) => return Taken::Incomplete(0),
-            Ok(Some((request, bytes))) => self.answer(index, &request).map(|()| bytes),
-            Err(refusal) => Err(refusal),
-        };
-        match answer {
-            Ok(bytes) => Taken::Bytes(bytes),
+        match Request::parse(input, &limits) {
+            Ok(None) => Taken::Incomplete(0),
+            Ok(Some((request, bytes))) => {
+                if let Err(refusal) = self.answer(index, &request) {
+                    self.refuse(index, &refusal, request.method != "HEAD");
+                }
+                Taken::Bytes(bytes)
+            }
             Err(refusal) => {
-                self.refuse(index, &refusal);
+                self.refuse(index, &refusal, true);
                 Taken::Bytes(0)
             }
         }
@@ -167,7 +190,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             Some(assets) => assets::respond(request, assets)?,
             None => return Err(handshake::upgrade_required()),
         };
-        if response.status == Status::NotFound && is_here {
+        if response.status == Status::NotFound && paths.contains(&request.path) {
             return Err(handshake::upgrade_required());
         }
         let mut head = Vec::new();
@@ -204,11 +227,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     }
 
     /// Sends a refusal; nothing that follows is looked at.
-    pub(super) fn refuse(&mut self, index: u32, refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, index: u32, refusal: &Refusal, body_is_sent: bool) {
         debug!("connection at {index} refused: {refusal}");
-        let mut response = Vec::new();
-        refusal.write(&mut response, Some(&self.date()));
-        self.hub.queue(index, &response, &[]);
+        let mut response = refusal.response();
+        response.body_is_sent = body_is_sent;
+        let mut head = Vec::new();
+        response.write(&mut head, Some(&self.date()));
+        self.hub.queue(index, &head, &[]);
         self.hub.finish_flushing(index);
     }
 
@@ -276,3 +301,6 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
 /// How much one connection may take of a turn.
 const READ_BUDGET_BYTES: usize = 4 * 64 * 1024;
+
+/// How much all of them may, after which everybody else gets what is theirs.
+const TURN_BUDGET_BYTES: usize = 4 << 20;

@@ -80,7 +80,15 @@ impl<H: Handler> World<H> {
     pub fn accept(&mut self, address: &str) -> Client {
         let pipe = Pipe::default();
         let address: IpAddr = address.parse().unwrap();
-        let place = self.core.accept(pipe.clone(), address);
+        let Some(place) = self.core.accept(pipe.clone(), address) else {
+            pipe.0.borrow_mut().reset = true;
+            let (place, socket) = (usize::MAX, None);
+            return Client {
+                pipe,
+                place,
+                socket,
+            };
+        };
         self.pipes
             .resize_with(self.pipes.len().max(place + 1), Pipe::default);
         self.pipes[place] = pipe.clone();

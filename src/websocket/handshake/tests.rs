@@ -33,7 +33,7 @@ fn answer_to(head: &str, subprotocols: &[&str]) -> String {
     let mut out = Vec::new();
     match upgrade(&request, subprotocols) {
         Ok(upgrade) => upgrade.write(&mut out),
-        Err(refusal) => refusal.write(&mut out, None),
+        Err(refusal) => refusal.response().write(&mut out, None),
     }
     String::from_utf8(out).expect("ASCII")
 }
@@ -276,7 +276,7 @@ fn request_for_a_page_is_no_upgrade() {
 #[test]
 fn resource_that_only_speaks_websocket_says_so() {
     let mut out = Vec::new();
-    upgrade_required().write(&mut out, None);
+    upgrade_required().response().write(&mut out, None);
     let answer = String::from_utf8(out).expect("ASCII");
     assert_eq!(status(&answer), "426");
     assert!(has_line(&answer, "Upgrade: websocket"));
