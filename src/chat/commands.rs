@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::Chat;
 use super::conversation::names_of;
 use super::journal::Journal;
+use super::names::MAX_NAME_CHARS;
 use super::session::SessionKey;
-use super::wire::{Answer, Command, CommandHelp, Error, ErrorCode};
+use super::wire::{self, Answer, Command, CommandHelp, Error, ErrorCode};
 use crate::server::{ConnectionId, Context};
 
 /// All commands. [`Chat::command`] follows them.
@@ -33,10 +34,11 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
         let cid = command.cid();
         let line = command.line()?.trim();
+        self.check_text(line)?;
         let line = line.strip_prefix('/').unwrap_or(line);
         let (name, rest) = split_word(line);
         let room = command.room.as_deref();
@@ -68,7 +70,10 @@ impl<J: Journal> Chat<J> {
             }
             _ => match COMMANDS.iter().find(|known| known.name == name) {
                 Some(known) => format!("Write it so: {}", known.usage),
-                None => format!("There is no command /{name}; /help lists them."),
+                None => {
+                    let name = wire::shortened(name, MAX_NAME_CHARS);
+                    format!("There is no command /{name}; /help lists them.")
+                }
             },
         };
         let text = &*notice;
@@ -79,12 +84,15 @@ impl<J: Journal> Chat<J> {
     /// The session that a line begins with the name of, and the text after it.
     /// Names may have blanks in them: the longest one that is somebody's counts.
     fn recipient<'t>(&self, rest: &'t str) -> Result<(SessionKey, &'t str), Error> {
-        let blanks = rest.match_indices(' ').map(|(place, _)| place);
-        let found = blanks.filter_map(|place| {
-            let (name, text) = rest.split_at_checked(place)?;
-            Some((self.sessions.with_name(name.trim())?, text.trim()))
-        });
-        let found = found.filter(|(_, text)| !text.is_empty()).last();
+        let mut found = None;
+        for (place, character) in rest.char_indices().take(MAX_NAME_CHARS + 1) {
+            let (name, text) = rest.split_at(place);
+            if character == ' '
+                && let Some(key) = self.sessions.with_name(name)
+            {
+                found = Some((key, text.trim()));
+            }
+        }
         found.ok_or_else(|| ErrorCode::NotPresent.into())
     }
 

@@ -1,7 +1,7 @@
 //! One room: its members, its newest entries, and who came and went.
 
 use core::time::Duration;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::journal::Person;
@@ -20,7 +20,8 @@ pub(super) struct Room {
     /// Entries and pages on their way through the journal.
     pub(super) pending: usize,
     pub(super) newest: Newest,
-    pub(super) members: HashMap<SessionKey, Member>,
+    /// In an order that depends on nothing but who came when.
+    pub(super) members: BTreeMap<SessionKey, Member>,
     pub(super) presence: Presence,
 }
 
@@ -60,7 +61,7 @@ impl Room {
             waiting: Some(Vec::new()),
             pending: 0,
             newest: Newest::default(),
-            members: HashMap::new(),
+            members: BTreeMap::new(),
             presence: Presence::default(),
         }
     }
@@ -153,11 +154,8 @@ impl Presence {
     }
 
     pub(super) fn arrive(&mut self, key: SessionKey, person: Person) {
-        let is_back = take(&mut self.left, key).is_some_and(|left| left == person);
-        // Gone and back within the second: nobody needs to know.
-        if !is_back || self.is_known {
-            self.arrived.push((key, person));
-        }
+        take(&mut self.left, key);
+        self.arrived.push((key, person));
     }
 
     pub(super) fn leave(&mut self, key: SessionKey, person: Person) {

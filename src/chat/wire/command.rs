@@ -10,43 +10,37 @@ use super::{Error, ErrorCode};
 
 /// A command: its type, and the fields that any type has.
 #[derive(Debug, Deserialize)]
-pub(in crate::chat) struct Command<'a> {
-    #[serde(borrow)]
-    pub(in crate::chat) r#type: Cow<'a, str>,
-    #[serde(borrow)]
-    cid: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(in crate::chat) room: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    text: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    to: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(in crate::chat) session: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    line: Option<Cow<'a, str>>,
+pub(in crate::chat) struct Command {
+    pub(in crate::chat) r#type: String,
+    cid: Option<String>,
+    pub(in crate::chat) room: Option<String>,
+    text: Option<String>,
+    to: Option<String>,
+    name: Option<String>,
+    pub(in crate::chat) session: Option<String>,
+    line: Option<String>,
     n: Option<u64>,
     pub(in crate::chat) before: Option<u64>,
     pub(in crate::chat) after: Option<After>,
     pub(in crate::chat) limit: Option<u64>,
 }
 
-impl<'a> Command<'a> {
+impl Command {
     /// Reads a command.
     ///
     /// # Errors
     /// `bad_json` where it is none, `bad_request` where a field is of the wrong
     /// kind or the type is missing.
-    pub(in crate::chat) fn parse(text: &'a str) -> Result<Self, Error> {
+    pub(in crate::chat) fn parse(text: &str) -> Result<Self, Error> {
         serde_json::from_str(text).map_err(|error| {
             let (code, what) = if error.is_data() {
                 (ErrorCode::BadRequest, "This command is not right: ")
             } else {
                 (ErrorCode::BadJson, "This is not JSON: ")
             };
-            Error::new(code, format!("{what}{error}."))
+            // It quotes what was wrong, be it a megabyte.
+            let error = error.to_string();
+            Error::new(code, format!("{what}{}.", shortened(&error, 160)))
         })
     }
 
@@ -89,6 +83,14 @@ fn required<T>(name: &str, field: Option<T>) -> Result<T, Error> {
         let text = format!("The field {name} is missing.");
         Error::new(ErrorCode::BadRequest, text)
     })
+}
+
+/// A text that may be somebody's, cut to so many characters.
+pub(in crate::chat) fn shortened(text: &str, max_chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", text.split_at(end).0).into(),
+        None => text.into(),
+    }
 }
 
 /// What a client has already: of a room, or of its history.
@@ -208,5 +210,14 @@ mod tests {
         assert_eq!(error.text, "The field name is missing.");
         let error = Command::parse("{\"type\":").expect_err("cut");
         assert_eq!(error.code, ErrorCode::BadJson);
+    }
+
+    #[test]
+    fn error_does_not_repeat_all_of_a_mistake() {
+        let command = format!("{{\"type\":\"ping\",\"n\":\"{}\"}}", "ж".repeat(1000));
+        let error = Command::parse(&command).expect_err("no number");
+        assert_eq!(error.code, ErrorCode::BadRequest);
+        assert!(error.text.chars().count() < 200, "{}", error.text);
+        assert!(error.text.ends_with("жж…."), "{}", error.text);
     }
 }

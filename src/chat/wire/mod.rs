@@ -45,6 +45,6 @@ mod command;
 mod error;
 
 pub(super) use answer::{Answer, CommandHelp, Limits, entry_json};
-pub(super) use command::{After, Command, is_cid, is_too_deep};
+pub(super) use command::{After, Command, is_cid, is_too_deep, shortened};
 pub(super) use error::Error;
 pub use error::ErrorCode;
