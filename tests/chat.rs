@@ -636,6 +636,21 @@ fn direct_message_reaches_all_connections_of_both_and_nobody_else_and_once() {
 }
 
 #[test]
+fn direct_message_that_was_delivered_is_no_failure_when_the_other_has_gone() {
+    let mut town = town();
+    let (mut ann, _) = guest(&mut town, "Ann");
+    let (mut bob, to) = guest(&mut town, "Bob");
+    let direct = json!({"type": "direct", "to": to["id"], "cid": "d", "text": "psst"});
+    let first = ask(&mut town, &mut ann, direct.clone());
+    assert_eq!(bob.frames().len(), 1);
+    bob.reset();
+    town.advance(seconds(10));
+    assert_eq!(ask(&mut town, &mut ann, direct), first);
+    let other = json!({"type": "direct", "to": to["id"], "cid": "e", "text": "psst"});
+    assert_eq!(code(&ask(&mut town, &mut ann, other)), "not_present");
+}
+
+#[test]
 fn typing_is_told_to_the_room_and_not_stored() {
     let mut town = town();
     let (mut ann, _) = member(&mut town, "Ann", "lobby");
@@ -677,28 +692,29 @@ fn commands_answer() {
     assert!(notice("/help").contains("/msg NAME TEXT"));
     assert_eq!(notice("/date"), "Thu, 01 Jan 2026");
     assert_eq!(notice("/time"), "00:00:02 GMT");
-    let who = notice("/who");
-    assert!(
-        who == "2 here: Ann, Bob B." || who == "2 here: Bob B., Ann",
-        "{who}"
-    );
+    assert_eq!(notice("/who"), "2 here: Ann, Bob B.");
     assert!(notice("/dance").contains("/help"));
     assert!(notice("/me").contains("/me TEXT"));
+    assert!(notice("/name").contains("/name NAME"));
+    assert!(notice("/msg Bob").contains("/msg NAME TEXT"));
+    let long = notice(&format!("/{}", "x".repeat(8_000)));
+    assert!(long.len() < 200, "{long}");
     let said = ask(&mut town, &mut ann, command("/me waves"));
     assert_eq!(
         (&said["text"], &said["cid"]),
         (&json!("/me waves"), &json!("k"))
     );
-    let direct = ask(&mut town, &mut ann, command("/msg Bob B. good morning"));
+    let direct = ask(&mut town, &mut ann, command("/msg \"Bob B.\" good morning"));
     assert_eq!(
         (&direct["text"], &direct["to"]["name"]),
         (&json!("good morning"), &json!("Bob B."))
     );
     assert_eq!(bob.frames().last(), Some(&direct));
-    assert_eq!(
-        code(&ask(&mut town, &mut ann, command("/msg Nobody hi"))),
-        "not_present"
-    );
+    let mut nobody = command("/msg Nobody hi");
+    nobody["cid"] = json!("n");
+    assert_eq!(code(&ask(&mut town, &mut ann, nobody)), "not_present");
+    let endless = command(&format!("/msg {}", "a ".repeat(100_000)));
+    assert_eq!(code(&ask(&mut town, &mut ann, endless)), "too_large");
     let renamed = tell(&mut town, &mut ann, command("/name Anna"));
     assert_eq!(renamed[0]["name"], "Anna");
 }
@@ -719,6 +735,20 @@ fn too_many_commands_wait_their_time() {
     assert_eq!(error["cid"], "p", "it is told which one");
     town.advance(Duration::from_millis(200));
     assert_eq!(ask(&mut town, &mut ann, ping)["type"], "pong");
+}
+
+#[test]
+fn strangers_have_a_budget_too() {
+    let mut town = town();
+    let mut client = town.connect(HOME);
+    let hello = json!({"type": "hello", "name": ""});
+    let answers: Vec<_> = (0..40)
+        .map(|_| ask(&mut town, &mut client, hello.clone()))
+        .collect();
+    let limited = answers
+        .iter()
+        .filter(|answer| code(answer) == "rate_limited");
+    assert_eq!(limited.count(), 10);
 }
 
 #[test]
@@ -904,6 +934,51 @@ fn joins_wait_for_their_room_to_be_loaded_once() {
         );
     }
     assert_eq!(join(&mut town, &mut ann, "lobby", None)["count"], 2);
+}
+
+#[test]
+fn whoever_leaves_a_room_that_is_being_loaded_is_not_let_in() {
+    let journal = Slow::default();
+    let mut town = town_over(Settings::default(), journal.clone());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    assert!(
+        tell(
+            &mut town,
+            &mut ann,
+            json!({"type": "join", "room": "lobby"})
+        )
+        .is_empty()
+    );
+    let left = ask(
+        &mut town,
+        &mut ann,
+        json!({"type": "leave", "room": "Lobby"}),
+    );
+    assert_eq!(
+        (&left["type"], &left["room"]),
+        (&json!("left"), &json!("lobby"))
+    );
+    journal.finish(empty_room());
+    wake(&mut town);
+    assert!(ann.frames().is_empty());
+}
+
+#[test]
+fn rooms_that_are_being_loaded_count_as_those_one_is_in() {
+    let mut town = town_over(Settings::default(), Slow::default());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    let mut answers = Vec::new();
+    for room in 0..70 {
+        town.advance(seconds(1));
+        let join = json!({"type": "join", "room": format!("room-{room}")});
+        answers.extend(tell(&mut town, &mut ann, join));
+    }
+    assert_eq!(answers.len(), 6);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| code(answer) == "too_many_rooms")
+    );
 }
 
 #[test]

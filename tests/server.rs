@@ -460,6 +460,39 @@ fn one_address_has_a_bound_and_the_loopback_has_not() {
 }
 
 #[test]
+fn peer_that_sends_nothing_more_still_gets_its_answers() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    let frame = [0x81, 0x82, 0, 0, 0, 0, b'H', b'i'];
+    client.write(&[REQUEST.as_bytes(), &frame].concat());
+    client.finish();
+    world.run();
+    assert!(client.read().ends_with(b"\r\n\r\n\x81\x02Hi"));
+    assert!(client.is_shut() && client.is_gone());
+    assert_eq!(
+        log(&mut world),
+        ["open 0.1 /ws", "close 0.1 1006 the peer is gone"]
+    );
+}
+
+#[test]
+fn those_who_came_first_are_not_refused_for_those_who_came_later() {
+    let config = Config {
+        max_connections_per_address: 1,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut first = world.accept(AWAY);
+    let mut second = world.accept(AWAY);
+    for client in [&mut first, &mut second] {
+        client.write(REQUEST.as_bytes());
+    }
+    world.run();
+    assert!(first.read().starts_with(b"HTTP/1.1 101 "));
+    assert!(second.read().starts_with(b"HTTP/1.1 429 "));
+}
+
+#[test]
 fn one_address_cannot_hold_any_number_of_silent_connections() {
     let config = Config {
         max_connections_per_address: 2,

@@ -9,7 +9,7 @@ use log::error;
 use super::journal::{Draft, Entry, Job, Journal, Outcome, Page, Person};
 use super::room::{MAX_ENTRIES, MAX_ENTRIES_BYTES, Newest};
 use super::session::{Direct, SessionKey};
-use super::wire::{self, After, Answer, Command, Error, ErrorCode};
+use super::wire::{self, Answer, Command, Error, ErrorCode};
 use super::{Chat, millis};
 use crate::server::{ConnectionId, Context};
 
@@ -162,9 +162,9 @@ impl<J: Journal> Chat<J> {
         command: &Command,
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, command.room()?)?;
-        let page = match (command.before, &command.after) {
+        let page = match (command.before()?, command.after()?) {
             (Some(seq), None) => Page::Before(seq),
-            (None, Some(After::Seq(seq))) => Page::After(*seq),
+            (None, Some(seq)) => Page::After(seq),
             _ => {
                 let text = "History goes either before or after a seq.";
                 return Err(Error::new(ErrorCode::BadRequest, text));
@@ -174,7 +174,9 @@ impl<J: Journal> Chat<J> {
             return Err(ErrorCode::NotJoined.into());
         };
         let room = Arc::clone(&room.name);
-        let limit = command.limit.and_then(|limit| usize::try_from(limit).ok());
+        let limit = command
+            .limit()?
+            .and_then(|limit| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES);
         let job = Job::History {
             room: Arc::clone(&room),

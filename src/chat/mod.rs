@@ -162,7 +162,7 @@ impl<J: Journal> Chat<J> {
         // What cannot be understood has its price too.
         self.take_budget(cx, id, key)?;
         let command = command?;
-        let kind = &*command.r#type;
+        let kind = command.kind()?;
         let Some(key) = key else {
             return match kind {
                 "hello" => self.hello(cx, id, &command),
@@ -202,7 +202,7 @@ impl<J: Journal> Chat<J> {
         hello: &Command,
     ) -> Result<(), Error> {
         let name = names::person(hello.name()?).ok_or(ErrorCode::BadName)?;
-        let secret = hello.session.as_deref();
+        let secret = hello.session()?;
         let known = secret.and_then(|secret| self.sessions.find(secret));
         self.take_name(known, name)?;
         let (key, secret) = match (known, secret) {
@@ -396,10 +396,7 @@ fn understand(message: Message<'_>) -> Result<Command, Error> {
         return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
     }
     let command = Command::parse(text)?;
-    if command.cid().is_some_and(|cid| !wire::is_cid(cid)) {
-        let text = "A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
-        return Err(Error::new(ErrorCode::BadRequest, text));
-    }
+    command.check_cid()?;
     Ok(command)
 }
 

@@ -11,7 +11,7 @@ use super::journal::{Job, Journal, Person};
 use super::names;
 use super::room::{MAX_ENTRIES, MAX_LISTED, Room, Waiting};
 use super::session::{SessionKey, Tab};
-use super::wire::{After, Answer, Command, Error, ErrorCode};
+use super::wire::{Answer, Command, Error, ErrorCode, Place};
 use crate::fanout::Topic;
 use crate::server::{ConnectionId, Context};
 
@@ -39,10 +39,7 @@ impl<J: Journal> Chat<J> {
         command: &Command,
     ) -> Result<(), Error> {
         let name = names::room(command.room()?).ok_or(ErrorCode::BadRoom)?;
-        if matches!(command.after, Some(After::Seq(_))) {
-            let text = "To join after something takes an epoch and a seq.";
-            return Err(Error::new(ErrorCode::BadRequest, text));
-        }
+        let after = command.after_place()?;
         let place = self.rooms_by_name.get(name.as_str()).copied();
         let is_in = match (place, self.tab(key, id)) {
             (Some(place), Some(tab)) => tab.rooms.contains(&place) || tab.loading.contains(&place),
@@ -56,7 +53,7 @@ impl<J: Journal> Chat<J> {
             Some(place) => place,
             None => self.load(name)?,
         };
-        let (after, cid) = (command.after.as_ref(), command.cid());
+        let cid = command.cid();
         let Some(waiting) = self.rooms.get_mut(place).and_then(|r| r.waiting.as_mut()) else {
             self.enter(cx, place, id, key, after, cid);
             return Ok(());
@@ -79,7 +76,8 @@ impl<J: Journal> Chat<J> {
     fn load(&mut self, name: String) -> Result<usize, Error> {
         let max_rooms = self.settings.max_rooms;
         if max_rooms > 0 && self.rooms.len() >= max_rooms {
-            return Err(ErrorCode::TooManyRooms.into());
+            let text = "This server has as many rooms as it may have: join one of them.";
+            return Err(Error::new(ErrorCode::TooManyRooms, text));
         }
         let name: Arc<str> = name.into();
         let job = Job::Load {
@@ -102,7 +100,7 @@ impl<J: Journal> Chat<J> {
         place: usize,
         id: ConnectionId,
         key: SessionKey,
-        after: Option<&After>,
+        after: Option<&Place>,
         cid: Option<&str>,
     ) {
         let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get_mut(key))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::journal::Person;
 use super::session::SessionKey;
-use super::wire::{After, Answer};
+use super::wire::{Answer, Place};
 use crate::fanout::Topic;
 use crate::server::ConnectionId;
 
@@ -29,7 +29,7 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) id: ConnectionId,
-    pub(super) after: Option<After>,
+    pub(super) after: Option<Place>,
     pub(super) cid: Option<String>,
 }
 
@@ -109,10 +109,10 @@ impl Newest {
 
     /// What somebody who joins is given: what is missing after what it has, or
     /// all there is.
-    pub(super) fn since(&self, after: Option<&After>) -> Given {
+    pub(super) fn since(&self, after: Option<&Place>) -> Given {
         let oldest = self.entries.front().map_or(self.seq + 1, |(seq, _)| *seq);
         let known = match after {
-            Some(After::Place { epoch, seq }) if *epoch == self.epoch && *seq <= self.seq => {
+            Some(Place { epoch, seq }) if *epoch == self.epoch && *seq <= self.seq => {
                 Some(*seq).filter(|seq| seq + 1 >= oldest)
             }
             _ => None,

@@ -90,6 +90,7 @@ impl<'a> Request<'a> {
         };
         let header_count = parsed.headers.len();
         headers.truncate(header_count);
+        check_line_ends(&input[..head_bytes])?;
 
         let target = Target::parse(target)?;
         let request = Request {
@@ -284,12 +285,37 @@ fn split_absolute(target: &str) -> Option<(&str, &str)> {
     is_host(authority.as_bytes()).then_some((authority, rest))
 }
 
-/// Whether this may be a host and a port: the bytes of RFC 3986 §3.2.2 and
-/// §3.2.3. No user information, which RFC 9110 §4.2.4 deprecates.
-fn is_host(host: &[u8]) -> bool {
-    let is_host_byte =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(byte);
-    !host.is_empty() && host.iter().all(is_host_byte)
+/// Whether this may be a host and perhaps a port (RFC 3986 §3.2.2, §3.2.3). No
+/// user information, which RFC 9110 §4.2.4 deprecates.
+fn is_host(text: &[u8]) -> bool {
+    let is_of_names = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
+    let is_of_addresses = |b: &u8| *b == b':' || is_of_names(b);
+    let (host, is_host, port) = match text.strip_prefix(b"[") {
+        Some(rest) => match rest.iter().position(|byte| *byte == b']') {
+            Some(end) => (
+                &rest[..end],
+                rest[..end].iter().all(is_of_addresses),
+                &rest[end + 1..],
+            ),
+            None => return false,
+        },
+        None => {
+            let end = text
+                .iter()
+                .position(|byte| *byte == b':')
+                .unwrap_or(text.len());
+            (
+                &text[..end],
+                text[..end].iter().all(is_of_names),
+                &text[end..],
+            )
+        }
+    };
+    let is_port = match port {
+        [] => true,
+        [colon, digits @ ..] => *colon == b':' && digits.iter().all(u8::is_ascii_digit),
+    };
+    !host.is_empty() && is_host && is_port
 }
 
 fn is_number(digits: &[u8]) -> bool {
@@ -302,6 +328,18 @@ fn check_empty_lines(input: &[u8]) -> Result<(), Refusal> {
     let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
     if input.iter().take_while(is_line_end).count() > MAX_EMPTY_LINE_BYTES {
         return Err(bad_request("Too many empty lines before the request."));
+    }
+    Ok(())
+}
+
+/// Refuses lines that end without a carriage return: proxies are known to see
+/// one line where others see two.
+fn check_line_ends(head: &[u8]) -> Result<(), Refusal> {
+    let mut lines = head.split_inclusive(|&byte| byte == b'\n');
+    if lines.any(|line| !line.ends_with(b"\r\n")) {
+        return Err(bad_request(
+            "Lines must end with a carriage return and a line feed.",
+        ));
     }
     Ok(())
 }

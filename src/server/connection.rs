@@ -18,6 +18,8 @@ pub(super) struct Connection {
     /// waits until the peer has read its answers.
     pub(super) held: Vec<u8>,
     pub(super) address: IpAddr,
+    /// There were too many of its address when it came.
+    pub(super) is_unwelcome: bool,
     pub(super) last_received: Tick,
     /// Messages dropped since it was last within its bound.
     pub(super) dropped: u32,
@@ -107,6 +109,7 @@ impl Connection {
             subscriber: Subscriber::default(),
             held: Vec::new(),
             address,
+            is_unwelcome: false,
             last_received: now,
             dropped: 0,
             blocked_since: None,

@@ -81,7 +81,9 @@ impl Hub {
     pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         *self.per_address.entry(network(address)).or_default() += 1;
-        let connection = Connection::new(self.generation, address, self.tick());
+        let mut connection = Connection::new(self.generation, address, self.tick());
+        let max = self.config.max_connections_per_address;
+        connection.is_unwelcome = max > 0 && self.connections_of(address) > max;
         let index = self.connections.insert(connection);
         let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
         self.schedule(index);
@@ -101,12 +103,6 @@ impl Hub {
                 self.per_address.remove(&network);
             }
         }
-    }
-
-    /// Whether an address has more connections than it may have.
-    pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
-        let max = self.config.max_connections_per_address;
-        max > 0 && self.connections_of(address) > max
     }
 
     /// Whether an address has so many connections that another one is not even
@@ -296,11 +292,18 @@ impl Hub {
         }
     }
 
+    /// The peer has gone without a Close.
+    pub(super) fn lose(&mut self, index: u32, why: &str) {
+        if let Some(id) = self.id(index) {
+            let code = CloseCode::ABNORMAL;
+            self.closed(id, Close { code, reason: why });
+        }
+    }
+
     /// The connection is gone, without a word.
     pub(super) fn end(&mut self, index: u32, why: &str) {
         let Some(id) = self.id(index) else { return };
-        let code = CloseCode::ABNORMAL;
-        self.closed(id, Close { code, reason: why });
+        self.lose(index, why);
         let connection = &mut self.connections[index as usize];
         if !connection.is_ended() {
             debug!("connection {id} ended: {why}");

@@ -171,8 +171,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// Answers a request with an upgrade or a page.
     fn answer(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        let address = self.hub.connections[index as usize].address;
-        if self.hub.is_crowded(address) {
+        if self.hub.connections[index as usize].is_unwelcome {
             let text = "Too many connections from this address: close some first.";
             return Err(Refusal::new(Status::TooManyRequests, text));
         }
@@ -287,14 +286,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// The peer will send nothing more.
     fn peer_finished(&mut self, index: u32) {
-        let connection = &mut self.hub.connections[index as usize];
-        let waits = connection.subscriber.private_bytes() > 0;
-        match &connection.phase {
-            // It may still read: the answers to its requests, or our Close.
-            Phase::Handshake { .. } | Phase::Closing { .. } if waits => {
-                self.hub.finish_flushing(index);
-            }
-            _ => self.hub.end(index, "the peer is gone"),
+        let connection = &self.hub.connections[index as usize];
+        if connection.subscriber.private_bytes() > 0 {
+            // It may still read what was meant for it.
+            self.hub.lose(index, "the peer is gone");
+            self.hub.finish_flushing(index);
+        } else {
+            self.hub.end(index, "the peer is gone");
         }
     }
 }
