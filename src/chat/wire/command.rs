@@ -9,22 +9,15 @@ use super::{Error, ErrorCode};
 
 /// A command: its type, and the fields that any type has. Only those that its
 /// type asks for are looked at.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug)]
 pub(in crate::chat) struct Command {
-    r#type: Field,
-    cid: Field,
-    room: Field,
-    text: Field,
-    to: Field,
-    name: Field,
-    session: Field,
-    line: Field,
-    n: Field,
-    before: Field,
-    after: Field,
-    limit: Field,
+    fields: [Field; NAMES.len()],
 }
+
+/// The names of all fields.
+const NAMES: [&str; 12] = [
+    "type", "cid", "room", "text", "to", "name", "session", "line", "n", "before", "after", "limit",
+];
 
 impl Command {
     /// Reads a command.
@@ -32,36 +25,53 @@ impl Command {
     /// # Errors
     /// `bad_json` where it is not JSON, `bad_request` where it is no object.
     pub(in crate::chat) fn parse(text: &str) -> Result<Self, Error> {
-        let not_json = |error: serde_json::Error| {
-            Error::new(ErrorCode::BadJson, format!("This is not JSON: {error}."))
-        };
-        // An array would do for a struct.
-        if !text.trim_start().starts_with('{') {
-            serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
-            return Err(bad_request("A command is a JSON object."));
-        }
         serde_json::from_str(text).map_err(|error| match error.is_data() {
-            true => bad_request(&format!("This command is not right: {error}.")),
-            false => not_json(error),
+            true => bad_request("A command is a JSON object."),
+            false => Error::new(ErrorCode::BadJson, format!("This is not JSON: {error}.")),
         })
     }
 
+    fn field(&self, name: &str) -> &Field {
+        let place = NAMES.iter().position(|known| *known == name);
+        place.map_or(&Field::Absent, |place| &self.fields[place])
+    }
+
+    fn text_of(&self, name: &str) -> Result<Option<&str>, Error> {
+        match self.field(name) {
+            Field::Absent => Ok(None),
+            Field::Text(text) => Ok(Some(text)),
+            _ => Err(wrong(name, "a string")),
+        }
+    }
+
+    fn number_of(&self, name: &str) -> Result<Option<u64>, Error> {
+        match self.field(name) {
+            Field::Absent => Ok(None),
+            Field::Number(number) => Ok(Some(*number)),
+            _ => Err(wrong(name, "a whole number")),
+        }
+    }
+
+    fn required_text(&self, name: &str) -> Result<&str, Error> {
+        required(name, self.text_of(name)?)
+    }
+
     pub(in crate::chat) fn kind(&self) -> Result<&str, Error> {
-        required("type", self.r#type.text("type")?)
+        self.required_text("type")
     }
 
     /// What the answer has to bear.
     pub(in crate::chat) fn cid(&self) -> Option<&str> {
-        self.cid.text("cid").ok().flatten()
+        self.text_of("cid").ok().flatten()
     }
 
     /// The `cid`, where one is required.
     pub(in crate::chat) fn required_cid(&self) -> Result<&str, Error> {
-        required("cid", self.cid())
+        self.required_text("cid")
     }
 
     pub(in crate::chat) fn check_cid(&self) -> Result<(), Error> {
-        match self.cid.text("cid")? {
+        match self.text_of("cid")? {
             Some(cid) if !is_cid(cid) => {
                 Err(bad_request("A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -."))
             }
@@ -70,43 +80,43 @@ impl Command {
     }
 
     pub(in crate::chat) fn room(&self) -> Result<&str, Error> {
-        required("room", self.room.text("room")?)
+        self.required_text("room")
     }
 
     pub(in crate::chat) fn text(&self) -> Result<&str, Error> {
-        required("text", self.text.text("text")?)
+        self.required_text("text")
     }
 
     pub(in crate::chat) fn to(&self) -> Result<&str, Error> {
-        required("to", self.to.text("to")?)
+        self.required_text("to")
     }
 
     pub(in crate::chat) fn name(&self) -> Result<&str, Error> {
-        required("name", self.name.text("name")?)
+        self.required_text("name")
     }
 
     pub(in crate::chat) fn session(&self) -> Result<Option<&str>, Error> {
-        self.session.text("session")
+        self.text_of("session")
     }
 
     pub(in crate::chat) fn line(&self) -> Result<&str, Error> {
-        required("line", self.line.text("line")?)
+        self.required_text("line")
     }
 
     pub(in crate::chat) fn n(&self) -> Result<u64, Error> {
-        required("n", self.n.number("n")?)
+        required("n", self.number_of("n")?)
     }
 
     pub(in crate::chat) fn before(&self) -> Result<Option<u64>, Error> {
-        self.before.number("before")
+        self.number_of("before")
     }
 
     pub(in crate::chat) fn after(&self) -> Result<Option<u64>, Error> {
-        self.after.number("after")
+        self.number_of("after")
     }
 
     pub(in crate::chat) fn after_place(&self) -> Result<Option<&Place>, Error> {
-        match &self.after {
+        match self.field("after") {
             Field::Absent => Ok(None),
             Field::Place(place) => Ok(Some(place)),
             _ => Err(wrong("after", "an object with epoch and seq")),
@@ -114,7 +124,33 @@ impl Command {
     }
 
     pub(in crate::chat) fn limit(&self) -> Result<Option<u64>, Error> {
-        self.limit.number("limit")
+        self.number_of("limit")
+    }
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(CommandVisitor)
+    }
+}
+
+struct CommandVisitor;
+
+impl<'de> Visitor<'de> for CommandVisitor {
+    type Value = Command;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a command")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Command, A::Error> {
+        let mut fields = [const { Field::Absent }; NAMES.len()];
+        while let Some((name, value)) = map.next_entry::<String, Field>()? {
+            if let Some(place) = NAMES.iter().position(|known| *known == name) {
+                fields[place] = value;
+            }
+        }
+        Ok(Command { fields })
     }
 }
 
@@ -126,34 +162,15 @@ pub(in crate::chat) struct Place {
 }
 
 /// The value of a field, of whichever kind it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Field {
     /// Not there, or `null`.
-    #[default]
     Absent,
     Text(String),
     Number(u64),
     Place(Place),
     /// Nothing that any field has to be.
     Other,
-}
-
-impl Field {
-    fn text(&self, name: &str) -> Result<Option<&str>, Error> {
-        match self {
-            Field::Absent => Ok(None),
-            Field::Text(text) => Ok(Some(text)),
-            _ => Err(wrong(name, "a string")),
-        }
-    }
-
-    fn number(&self, name: &str) -> Result<Option<u64>, Error> {
-        match self {
-            Field::Absent => Ok(None),
-            Field::Number(number) => Ok(Some(*number)),
-            _ => Err(wrong(name, "a whole number")),
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for Field {
