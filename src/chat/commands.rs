@@ -1,7 +1,5 @@
 //! The commands that people type: `/help`, `/name` and so on.
 
-use std::time::UNIX_EPOCH;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -11,6 +9,7 @@ use super::journal::Journal;
 use super::names::MAX_NAME_CHARS;
 use super::session::SessionKey;
 use super::wire::{Answer, Command, CommandHelp, Error, ErrorCode};
+use crate::http::date::HttpDate;
 use crate::server::{ConnectionId, Context};
 
 /// All commands. [`Chat::command`] follows them.
@@ -46,7 +45,7 @@ impl<J: Journal> Chat<J> {
         let line = line.strip_prefix('/').unwrap_or(line);
         let (name, rest) = split_word(line);
         let room = || command.room().map_err(|_| ErrorCode::NotJoined);
-        let now = httpdate::fmt_http_date(UNIX_EPOCH + cx.unix_time());
+        let now = HttpDate::from_unix_time(cx.unix_time()).to_string();
         let notice = match name {
             "help" => help_text(),
             "date" => now.get(..16).unwrap_or_default().to_owned(),

@@ -323,9 +323,7 @@ fn history_done(
 }
 
 pub(super) fn busy() -> Error {
-    let mut error = Error::from(ErrorCode::Busy);
-    error.retry_ms = Some(millis(BUSY_RETRY));
-    error
+    Error::from(ErrorCode::Busy).retry_ms(millis(BUSY_RETRY))
 }
 
 /// What a batch of a slow disk takes.

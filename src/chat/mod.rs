@@ -188,7 +188,7 @@ impl<J: Journal> Chat<J> {
         };
         if done
             .as_ref()
-            .is_err_and(|error| error.code == ErrorCode::Busy)
+            .is_err_and(|error| error.code() == ErrorCode::Busy)
         {
             self.give_back_budget(cx, id, key);
         }
@@ -253,11 +253,8 @@ impl<J: Journal> Chat<J> {
     }
 
     fn take_name(&mut self, key: Option<SessionKey>, name: &str) -> Result<(), Error> {
-        self.sessions.name(key, name).map_err(|suggestion| {
-            let mut error = Error::from(ErrorCode::NameTaken);
-            error.suggestion = suggestion;
-            error
-        })
+        let named = self.sessions.name(key, name);
+        named.map_err(|suggestion| Error::from(ErrorCode::NameTaken).suggest(suggestion))
     }
 
     /// The session of a connection that has said hello.
@@ -292,11 +289,7 @@ impl<J: Journal> Chat<J> {
                 rate.give_back(budget);
             }
         }
-        taken.map_err(|wait| {
-            let mut error = Error::from(ErrorCode::RateLimited);
-            error.retry_ms = Some(millis(wait).max(1));
-            error
-        })
+        taken.map_err(|wait| Error::from(ErrorCode::RateLimited).retry_ms(millis(wait).max(1)))
     }
 
     fn own_budget(&mut self, id: ConnectionId, key: Option<SessionKey>) -> Option<&mut Budget> {

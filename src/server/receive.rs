@@ -11,6 +11,7 @@ use super::core::Core;
 use super::handler::{Handler, Opening};
 use super::transport::{Clock, Transport};
 use crate::http::assets;
+use crate::http::date::HttpDate;
 use crate::http::refusal::Refusal;
 use crate::http::request::{Limits, Request, is_worth_parsing};
 use crate::http::response::Status;
@@ -237,8 +238,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     }
 
     fn date(&self) -> String {
-        let time = std::time::UNIX_EPOCH + self.hub.unix_time;
-        httpdate::fmt_http_date(time)
+        HttpDate::from_unix_time(self.hub.unix_time).to_string()
     }
 
     fn take_event(&mut self, index: u32, input: &mut [u8]) -> Taken {

@@ -315,8 +315,8 @@ mod tests {
         let told = |json: &str, field: fn(&Command) -> Result<(), Error>| {
             let command = Command::parse(json).expect("an object");
             let error = field(&command).expect_err("an error");
-            assert_eq!(error.code, ErrorCode::BadRequest);
-            error.text.into_owned()
+            assert_eq!(error.code(), ErrorCode::BadRequest);
+            error.text().to_owned()
         };
         let kind = |command: &Command| command.kind().map(drop);
         let name = |command: &Command| command.name().map(drop);
@@ -362,7 +362,7 @@ mod tests {
             ("null", ErrorCode::BadRequest),
         ] {
             let error = Command::parse(text).expect_err("no command");
-            assert_eq!(error.code, code, "{text}");
+            assert_eq!(error.code(), code, "{text}");
         }
         assert!(Command::parse(" \r\n{} ").is_ok());
     }
