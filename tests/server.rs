@@ -599,3 +599,23 @@ fn peer_that_shuts_its_side_after_a_request_still_gets_the_answer() {
     assert!(client.read().starts_with(b"HTTP/1.1 426 "));
     assert!(client.is_gone());
 }
+
+#[test]
+fn nothing_comes_after_a_frame_that_did_not_fit() {
+    let config = Config {
+        outbox_bytes: 10,
+        ..Config::default()
+    };
+    let handler = |cx: &mut Context<'_>, id: ConnectionId, _: Message<'_>| {
+        cx.subscribe(id, ALL);
+        cx.send(id, "more than fits");
+        cx.send(id, "does not fit");
+        cx.publish(ALL, "follows what did not fit");
+    };
+    let mut world = World::new(config, handler);
+    let mut client = world.connect(HOME);
+    client.send("x");
+    world.run();
+    let messages = client.messages();
+    assert_eq!(messages, [Frame::Close(Some(close(1008, "too slow")))]);
+}

@@ -259,8 +259,12 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     self.handler.close(&mut cx(&mut self.hub), id, close);
                 }
                 Notice::Lagged(id, missed) => {
-                    let (id, missed) = (*id, *missed);
+                    let (id, mut missed) = (*id, *missed);
                     if self.hub.open(id).is_some() {
+                        if missed > 0 {
+                            // What came since tells of what is missing.
+                            missed += self.hub.skip(id);
+                        }
                         info!("connection {id} is too slow: {missed} frames dropped");
                         self.handler.lagged(&mut cx(&mut self.hub), id, missed);
                     }

@@ -127,7 +127,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if connection.is_ended() {
             return;
         }
-        let missed = fanout.skip_if_lagging(&connection.subscriber);
+        let missed = fanout.skip_if_lagging(&mut connection.subscriber);
         if missed > 0 && connection.is_open() {
             notices.push(Notice::Lagged(id, missed));
         }

@@ -111,6 +111,11 @@ impl Hub {
         max != 0 && !address.to_canonical().is_loopback() && count as usize > max
     }
 
+    /// How many addresses have connections.
+    pub(super) fn addresses(&self) -> usize {
+        self.per_address.len()
+    }
+
     /// Whether no more connections may be opened.
     pub(super) fn is_full(&self) -> bool {
         self.config.max_connections != 0 && self.open >= self.config.max_connections
@@ -213,9 +218,22 @@ impl Hub {
     pub(super) fn unsubscribe(&mut self, id: ConnectionId, topic: Topic) {
         if self.open(id).is_some() {
             let connection = &mut self.connections[id.index as usize];
-            self.fanout.unsubscribe(topic, &mut connection.subscriber);
+            let missed = self.fanout.unsubscribe(topic, &mut connection.subscriber);
+            if missed > 0 {
+                self.notices.push(Notice::Lagged(id, missed));
+            }
             self.mark_dirty(id.index);
         }
+    }
+
+    /// Drops everything that a connection has not got yet; returns how many
+    /// published frames it misses.
+    pub(super) fn skip(&mut self, id: ConnectionId) -> u64 {
+        if self.open(id).is_none() {
+            return 0;
+        }
+        let connection = &mut self.connections[id.index as usize];
+        self.fanout.skip(&mut connection.subscriber)
     }
 
     /// The opening handshake is complete: the handler has it from now on.
