@@ -15,10 +15,16 @@
 mod client;
 #[path = "simulation/frames.rs"]
 mod frames;
+#[path = "simulation/hearing.rs"]
+mod hearing;
 #[path = "simulation/ledger.rs"]
 mod ledger;
 #[path = "simulation/line.rs"]
 mod line;
+#[path = "simulation/plan.rs"]
+mod plan;
+#[path = "simulation/rest.rs"]
+mod rest;
 #[path = "simulation/scene.rs"]
 mod scene;
 #[path = "simulation/town.rs"]

@@ -2,122 +2,33 @@
 //! them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use veche::chat::{Chat, SUBPROTOCOL, Settings};
+use veche::chat::Chat;
 use veche::server::Core;
-use veche::{Close, CloseCode, Config};
 
 use super::client::{Identity, Parsed, Phase, Request, Tab, To};
 use super::ledger::Ledger;
 use super::line::{Line, ServerEnd};
+use super::plan::{Plan, SIDE_ROOMS};
 use super::scene::Scene;
 use super::view::Standing;
 
 /// Everything there is.
 pub struct Town {
-    scene: Scene,
-    ledger: Ledger,
-    core: Core<ServerEnd, Scene, Chat<Ledger>>,
-    lines: Vec<(usize, Rc<RefCell<Line>>)>,
-    tabs: Vec<Tab>,
-    plan: Plan,
-    next_line: usize,
+    pub scene: Scene,
+    pub ledger: Ledger,
+    pub core: Core<ServerEnd, Scene, Chat<Ledger>>,
+    pub lines: Vec<(usize, Rc<RefCell<Line>>)>,
+    pub tabs: Vec<Tab>,
+    pub plan: Plan,
+    pub next_line: usize,
     /// Whether connections are accepted.
-    is_open: bool,
+    pub is_open: bool,
     /// Turns in a row that were due at once and did nothing.
-    idle_turns: usize,
-}
-
-/// What kind of world a seed makes.
-#[derive(Debug)]
-struct Plan {
-    people: usize,
-    tabs: usize,
-    rooms: Vec<&'static str>,
-    steps: usize,
-    tape_bytes: usize,
-    outbox_bytes: usize,
-    keep_messages: usize,
-    max_sessions: usize,
-    max_connections: usize,
-    max_per_address: usize,
-    rate_per_second: u32,
-    is_fast_to_doubt: bool,
-    /// How often in a hundred something goes wrong.
-    trouble: usize,
-    chops: usize,
-    capacity: usize,
-    long_texts: usize,
-}
-
-const MAIN_ROOMS: [&str; 3] = ["lobby", "kitchen", "площадь"];
-const SIDE_ROOMS: [&str; 3] = ["attic", "cellar", "yard"];
-
-impl Plan {
-    fn new(scene: &Scene) -> Self {
-        let is_crowd = scene.chance(1);
-        let people = if is_crowd { 3 } else { 2 + scene.below(3) };
-        let tabs = if is_crowd {
-            45
-        } else {
-            people + scene.below(4)
-        };
-        let one_in =
-            |n: usize, rare: usize, usual: usize| if scene.below(n) == 0 { rare } else { usual };
-        let count = 1 + scene.below(MAIN_ROOMS.len());
-        Plan {
-            people: if is_crowd { tabs } else { people },
-            tabs,
-            rooms: MAIN_ROOMS[..if is_crowd { 1 } else { count }].to_vec(),
-            steps: if is_crowd { 60 } else { 60 + scene.below(100) },
-            tape_bytes: scene.pick(&[300, 600, 1_200, 4_000, 256 << 10]),
-            outbox_bytes: scene.pick(&[300, 1_000, 4_000, 20_000, 1 << 20]),
-            keep_messages: scene.pick(&[0, 0, 5, 30]),
-            max_sessions: one_in(4, 1, 10_000),
-            max_connections: one_in(8, tabs, 0),
-            max_per_address: one_in(8, 3, 256),
-            rate_per_second: scene.pick(&[0, 0, 2, 5]),
-            is_fast_to_doubt: scene.chance(50),
-            trouble: scene.pick(&[0, 3, 10, 25]),
-            chops: scene.pick(&[0, 20, 70]),
-            capacity: scene.pick(&[50, 400, 3_000, usize::MAX]),
-            long_texts: one_in(6, 20, 0),
-        }
-    }
-
-    fn config(&self) -> Config {
-        let mut config = Config {
-            subprotocols: vec![SUBPROTOCOL],
-            tape_bytes: self.tape_bytes,
-            outbox_bytes: self.outbox_bytes,
-            max_connections: self.max_connections,
-            max_connections_per_address: self.max_per_address,
-            ..Config::default()
-        };
-        if self.is_fast_to_doubt {
-            config.ping_interval = Duration::from_secs(4);
-            config.ping_timeout = Duration::from_secs(2);
-            config.stall_timeout = Duration::from_secs(5);
-            config.handshake_timeout = Duration::from_secs(3);
-            config.message_timeout = Duration::from_secs(8);
-            config.close_timeout = Duration::from_secs(2);
-        }
-        config
-    }
-
-    fn settings(&self) -> Settings {
-        Settings {
-            max_text_bytes: 64 << 10,
-            rate_per_second: self.rate_per_second,
-            max_rooms: self.rooms.len() + 2,
-            max_sessions: self.max_sessions,
-            ..Settings::default()
-        }
-    }
+    pub idle_turns: usize,
 }
 
 impl Town {
@@ -375,7 +286,7 @@ impl Town {
 
     /// Time goes on, from one deadline to the next; or at once, as after a
     /// sleep.
-    fn pass(&mut self, millis: u64) {
+    pub fn pass(&mut self, millis: u64) {
         let mut left = Duration::from_millis(millis);
         let is_sleep = self.scene.chance(10);
         while let Some(wait) = self
@@ -394,7 +305,7 @@ impl Town {
     }
 
     /// One turn of the loop.
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         for (place, line) in &self.lines {
             let event = line.borrow_mut().take_event();
             if let Some((readable, writable, is_closed)) = event {
@@ -436,7 +347,7 @@ impl Town {
     }
 
     /// All that can happen without time going on.
-    fn pump(&mut self) {
+    pub fn pump(&mut self) {
         for _ in 0..10_000 {
             let before = self.scene.moves();
             for tab in 0..self.tabs.len() {
@@ -459,196 +370,5 @@ impl Town {
             }
         }
         panic!("it never comes to rest");
-    }
-
-    /// All troubles end.
-    fn heal(&mut self) {
-        self.scene.tell(format_args!("--- all troubles end"));
-        self.ledger.set_trouble(usize::MAX, 0);
-        for tab in &mut self.tabs {
-            tab.is_stalled = false;
-            tab.wanted
-                .retain(|room| self.plan.rooms.contains(&room.as_str()));
-            if let Some(link) = &tab.link {
-                link.line.borrow_mut().capacity = usize::MAX;
-            }
-        }
-        self.plan.capacity = usize::MAX;
-    }
-
-    /// Everybody gets all there is, and everything said is acknowledged.
-    fn settle(&mut self) {
-        for _ in 0..2_000 {
-            self.pump();
-            if self.tabs.iter().all(|tab| self.complaint(tab).is_none()) {
-                return;
-            }
-            self.pass(100);
-        }
-        let complaints = self.tabs.iter().filter_map(|tab| self.complaint(tab));
-        panic!("{}", complaints.collect::<Vec<_>>().join("\n"));
-    }
-
-    /// What a client still has to get.
-    fn complaint(&self, tab: &Tab) -> Option<String> {
-        let complaint = |what: String| Some(format!("{} {what}", tab.label));
-        let Some(link) = tab.link.as_ref().filter(|_| tab.is_welcome()) else {
-            return complaint("is not connected".into());
-        };
-        let mut requests = link.requests.values();
-        if requests.any(|request| !matches!(request, Request::Typing)) {
-            return complaint(format!("waits for {:?}", link.requests));
-        }
-        if let Some(item) = tab.outbox.first() {
-            return complaint(format!("has no answer to {}", item.cid));
-        }
-        for view in tab.rooms.values() {
-            let room = &view.room;
-            if (view.standing == Standing::In) != tab.wanted.contains(room) {
-                return complaint(format!("is {:?} {room}", view.standing));
-            }
-            if view.standing == Standing::In {
-                let epoch = self.ledger.epoch(room).unwrap();
-                let seq = self.ledger.seq(room, &epoch);
-                if (view.epoch.as_ref(), view.top) != (Some(&epoch), seq) {
-                    return complaint(format!("has {} of {seq} in {room}", view.top));
-                }
-                if let Some(seq) = view.missing() {
-                    return complaint(format!("misses {seq} in {room}"));
-                }
-            }
-        }
-        let is_out = tab.wanted.iter().find(|room| !tab.is_in(room));
-        is_out.and_then(|room| complaint(format!("is not in {room}")))
-    }
-
-    /// Until connections that nobody has are ended, and their graces over.
-    fn outlive_ghosts(&mut self) {
-        for _ in 0..200 {
-            if self.core.connections() == self.tabs.len() {
-                break;
-            }
-            self.pass(1_000);
-            self.pump();
-        }
-        assert_eq!(self.core.connections(), self.tabs.len(), "ghosts");
-        for _ in 0..7 {
-            self.pass(1_000);
-            self.pump();
-        }
-        self.settle();
-    }
-
-    /// Everybody says something, by which all learn everybody's name; again
-    /// where somebody had to come back meanwhile, maybe under another one.
-    fn compare_members(&mut self) {
-        for _ in 0..20 {
-            let line = self.next_line;
-            for tab in 0..self.tabs.len() {
-                for room in self.tabs[tab].wanted.clone() {
-                    self.tabs[tab].say(To::Room(room), 0);
-                    self.settle();
-                }
-            }
-            self.outlive_ghosts();
-            if self.next_line == line {
-                return self.compare_members_now();
-            }
-        }
-        panic!("they never stay");
-    }
-
-    fn compare_members_now(&self) {
-        let mut names = BTreeMap::new();
-        let mut members: BTreeMap<&String, BTreeMap<&String, String>> = BTreeMap::new();
-        for tab in &self.tabs {
-            for room in &tab.wanted {
-                let epoch = self.ledger.epoch(room).unwrap();
-                let newest = self.ledger.seq(room, &epoch);
-                let oldest = newest.saturating_sub(self.tabs.len() as u64) + 1;
-                for seq in oldest..=newest {
-                    let from = self.ledger.entry(room, &epoch, seq).unwrap().draft.from;
-                    if from.id == tab.me {
-                        names.insert(from.id, from.name);
-                    }
-                }
-                let name = names[&tab.me].clone();
-                members.entry(room).or_default().insert(&tab.me, name);
-            }
-        }
-        for tab in &self.tabs {
-            for room in &tab.wanted {
-                let known = tab.rooms[room].members.iter().flatten();
-                let known: BTreeMap<&String, String> = known.map(|(i, n)| (i, n.clone())).collect();
-                assert_eq!(known, members[room], "{} knows others in {room}", tab.label);
-            }
-        }
-    }
-
-    /// Direct messages still find everybody.
-    fn probe(&mut self) {
-        let to = self.tabs[self.scene.below(self.tabs.len())].me.clone();
-        for tab in &mut self.tabs {
-            tab.say(To::Person(to.clone()), 0);
-        }
-        self.settle();
-        assert!(self.ledger.is_idle());
-        let wait = self.core.timeout();
-        assert_ne!(wait, Some(Duration::ZERO), "nothing is to be done");
-    }
-
-    /// Everybody goes, one way or another, and nothing is left of them.
-    fn end(&mut self) {
-        self.scene.tell(format_args!("--- the end"));
-        if self.scene.chance(20) {
-            return self.stop();
-        }
-        for tab in &mut self.tabs {
-            let line = Rc::clone(&tab.link.as_ref().unwrap().line);
-            match self.scene.below(3) {
-                0 => tab.close(),
-                1 => line.borrow_mut().reset(),
-                _ => {}
-            }
-            let mut line = line.borrow_mut();
-            line.carry(usize::MAX);
-            line.capacity = 0;
-        }
-        self.tabs.clear();
-        for _ in 0..40 {
-            self.pass(5_000);
-            self.turn();
-        }
-        let usage = self.core.usage();
-        assert_eq!(usage, veche::server::Usage::default(), "something leaks");
-        assert_eq!(
-            self.core.timeout(),
-            None,
-            "nothing is to be done ever again"
-        );
-        let usage = self.core.handler().usage();
-        let remembered = usage.sessions;
-        assert!(remembered <= self.plan.max_sessions, "{usage:?}");
-        let nothing = veche::chat::Usage {
-            sessions: remembered,
-            ..Default::default()
-        };
-        assert_eq!(usage, nothing, "something leaks");
-    }
-
-    /// The server stops, and tells everybody.
-    fn stop(&mut self) {
-        let code = CloseCode::new(1012);
-        self.core.stop(Close {
-            code,
-            reason: "retry_ms=1000",
-        });
-        self.is_open = false;
-        self.pump();
-        assert!(
-            self.tabs.iter().all(|tab| tab.link.is_none()),
-            "all have gone"
-        );
-        assert!(self.core.is_stopped());
     }
 }
