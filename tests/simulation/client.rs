@@ -306,9 +306,12 @@ impl Tab {
             To::Room(room) => json!({"type": "message", "room": room, "cid": cid, "text": text}),
             To::Person(id) => json!({"type": "direct", "to": id, "cid": cid, "text": text}),
         };
-        self.send(&command);
-        if let Some(link) = &mut self.link {
-            link.sent.entry(cid).or_default().0 += 1;
+        // Some say it again before they have an answer.
+        for _ in 0..if self.scene.chance(10) { 2 } else { 1 } {
+            self.send(&command);
+            if let Some(link) = &mut self.link {
+                link.sent.entry(cid.clone()).or_default().0 += 1;
+            }
         }
     }
 

@@ -348,7 +348,7 @@ impl Town {
 
     /// All that can happen without time going on.
     pub fn pump(&mut self) {
-        for _ in 0..10_000 {
+        for _ in 0..1_000_000 {
             let before = self.scene.moves();
             for tab in 0..self.tabs.len() {
                 self.connect_or_work(tab);
