@@ -1045,3 +1045,98 @@ fn journal_that_fails_or_is_behind_is_told_to_those_who_asked() {
         );
     }
 }
+
+#[test]
+fn who_leaves_while_the_room_is_being_loaded_does_not_join_it() {
+    let journal = Slow::default();
+    let mut town = town_over(Settings::default(), journal.clone());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    let join = json!({"type": "join", "room": "lobby", "cid": "j"});
+    assert!(tell(&mut town, &mut ann, join).is_empty());
+    let leave = json!({"type": "leave", "room": "lobby", "cid": "l"});
+    let left = ask(&mut town, &mut ann, leave.clone());
+    assert_eq!((&left["type"], &left["cid"]), (&json!("left"), &json!("l")));
+    journal.finish(empty_room());
+    wake(&mut town);
+    assert!(ann.frames().is_empty());
+    assert_eq!(code(&ask(&mut town, &mut ann, leave)), "not_joined");
+    assert_eq!(town.core.handler().usage().rooms, 0);
+}
+
+#[test]
+fn member_that_renamed_left_and_came_back_within_a_second_is_known_by_the_new_name() {
+    let mut town = town();
+    let (mut ann, welcome) = member(&mut town, "Ann", "lobby");
+    let (mut bob, _) = member(&mut town, "Bob", "lobby");
+    town.advance(seconds(2));
+    // Tells at once, so that what follows waits for a second.
+    tell(
+        &mut town,
+        &mut bob,
+        json!({"type": "rename", "name": "Rob"}),
+    );
+    bob.frames();
+    tell(
+        &mut town,
+        &mut ann,
+        json!({"type": "rename", "name": "Anna"}),
+    );
+    tell(
+        &mut town,
+        &mut ann,
+        json!({"type": "leave", "room": "lobby"}),
+    );
+    join(&mut town, &mut ann, "lobby", None);
+    town.advance(seconds(2));
+    let news = bob.frames().pop().unwrap();
+    let anna = json!([{"id": welcome["id"], "name": "Anna"}]);
+    assert_eq!(news["arrived"], anna, "{news}");
+}
+
+#[test]
+fn members_are_listed_by_the_names_that_the_room_knows() {
+    let mut town = town();
+    let (mut ann, welcome) = member(&mut town, "Ann", "lobby");
+    let (mut bob, _) = member(&mut town, "Bob", "lobby");
+    town.advance(seconds(2));
+    ann.reset();
+    town.run();
+    let session = &welcome["session"];
+    let hello = |name| json!({"type": "hello", "name": name, "session": session});
+    // In grace in the room, and renamed there and back outside of it.
+    let (mut ann, _) = guest_as(&mut town, hello("Anna"));
+    let (_cid, _) = member(&mut town, "Cid", "lobby");
+    bob.frames();
+    let joined = join(&mut town, &mut bob, "lobby", None);
+    assert_eq!(joined["members"][0]["name"], "Ann", "{joined}");
+    join(&mut town, &mut ann, "lobby", None);
+    town.advance(seconds(2));
+    let news = bob.frames().pop().unwrap();
+    let anna = json!([{"id": welcome["id"], "name": "Anna"}]);
+    assert_eq!(news["renamed"], anna, "{news}");
+}
+
+#[test]
+fn departure_is_told_although_another_session_has_the_place() {
+    let mut town = town_with(Settings {
+        max_sessions: 1,
+        ..Settings::default()
+    });
+    let (mut eve, _) = member(&mut town, "Eve", "lobby");
+    let (mut ann, welcome) = member(&mut town, "Ann", "lobby");
+    let (mut bob, _) = member(&mut town, "Bob", "lobby");
+    let (mut cid, _) = guest(&mut town, "Cid");
+    town.advance(seconds(2));
+    for gone in [&mut eve, &mut ann, &mut cid] {
+        gone.reset();
+        town.run();
+    }
+    // That Eve has left is told at once, and that Ann has, within a second.
+    town.advance(seconds(5));
+    let (_dan, _) = member(&mut town, "Dan", "lobby");
+    town.advance(seconds(2));
+    let ann = json!({"id": welcome["id"], "name": "Ann"});
+    let frames = bob.frames();
+    let left = frames.iter().flat_map(|frame| frame["left"].as_array());
+    assert!(left.flatten().any(|person| *person == ann), "{frames:?}");
+}

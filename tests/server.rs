@@ -52,6 +52,7 @@ impl Handler for Puppet {
         self.log.push(format!("lagged {id} {missed}"));
         if self.answer_the_slow {
             cx.send(id, "you are slow");
+            cx.send(id, "very slow");
         }
         if !self.keep_the_slow {
             cx.close(id, veche::CloseCode::new(4008), "too slow");
@@ -543,15 +544,32 @@ fn handler_may_answer_somebody_who_is_too_slow() {
     client.set_capacity(Some(0));
     client.send("too much");
     world.run();
-    assert_eq!(log(&mut world), ["lagged 0.1 1"]);
+    assert_eq!(log(&mut world), ["lagged 0.1 2"]);
     client.set_capacity(None);
     world.run();
     assert_eq!(
-        log(&mut world),
-        ["lagged 0.1 2"],
-        "and what was dropped since"
+        client.messages(),
+        [Frame::text("you are slow"), Frame::text("very slow")]
     );
-    assert_eq!(client.messages().len(), 3);
+}
+
+#[test]
+fn handler_that_answers_the_slow_with_too_much_is_not_called_without_end() {
+    let config = Config {
+        outbox_bytes: 5,
+        ..Config::default()
+    };
+    let puppet = Puppet {
+        keep_the_slow: true,
+        answer_the_slow: true,
+        ..Puppet::default()
+    };
+    let mut world = World::new(config, puppet);
+    let mut client = world.connect(HOME);
+    log(&mut world);
+    client.send("too much");
+    world.run();
+    assert_eq!(log(&mut world), ["lagged 0.1 3"]);
 }
 
 #[test]
@@ -746,4 +764,24 @@ fn peer_that_shuts_its_side_after_a_request_still_gets_the_answer() {
     world.run();
     assert!(client.read().starts_with(b"HTTP/1.1 426 "));
     assert!(client.is_gone());
+}
+
+#[test]
+fn nothing_comes_after_a_frame_that_did_not_fit() {
+    let config = Config {
+        outbox_bytes: 10,
+        ..Config::default()
+    };
+    let handler = |cx: &mut Context<'_>, id: ConnectionId, _: Message<'_>| {
+        cx.subscribe(id, ALL);
+        cx.send(id, "more than fits");
+        cx.send(id, "does not fit");
+        cx.publish(ALL, "follows what did not fit");
+    };
+    let mut world = World::new(config, handler);
+    let mut client = world.connect(HOME);
+    client.send("x");
+    world.run();
+    let messages = client.messages();
+    assert_eq!(messages, [Frame::Close(Some(close(1008, "too slow")))]);
 }

@@ -76,6 +76,21 @@ impl Default for Settings {
     }
 }
 
+/// How much a chat holds at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Rooms in use.
+    pub rooms: usize,
+    /// Sessions, connected or remembered.
+    pub sessions: usize,
+    /// Connections that have said hello.
+    pub clients: usize,
+    /// Jobs that the journal has not answered.
+    pub jobs: usize,
+    /// What is to be done later.
+    pub plans: usize,
+}
+
 /// Fills a buffer with what nobody can guess.
 type Random = Box<dyn FnMut(&mut [u8])>;
 
@@ -137,6 +152,19 @@ impl<J: Journal> Chat<J> {
             agenda: BinaryHeap::new(),
             addresses: HashMap::new(),
             max_addresses: MIN_MAX_ADDRESSES,
+        }
+    }
+
+    /// How much it holds now.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let is_known = |client: &&Client| matches!(client, Client::Known(_));
+        Usage {
+            rooms: self.rooms.len(),
+            sessions: self.sessions.len(),
+            clients: self.clients.iter().filter(is_known).count(),
+            jobs: self.pending.len(),
+            plans: self.agenda.len(),
         }
     }
 

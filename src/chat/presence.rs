@@ -10,7 +10,7 @@ use super::conversation::{Pending, busy};
 use super::journal::{Job, Journal, Person};
 use super::names;
 use super::room::{MAX_ENTRIES, MAX_LISTED, Room, Waiting};
-use super::session::{SessionKey, Tab};
+use super::session::{SessionKey, Sessions, Tab};
 use super::wire::{Answer, Command, Error, ErrorCode, Place};
 use crate::fanout::Topic;
 use crate::server::{ConnectionId, Context};
@@ -120,21 +120,20 @@ impl<J: Journal> Chat<J> {
             room.presence.list_given();
         }
         if !is_member {
-            room.presence.arrive(key, person.clone());
+            room.presence.arrive(person.clone());
         } else if member.name != person.name {
-            room.presence.rename(key, person.clone());
+            room.presence.rename(person.clone());
         }
         member.name = person.name;
         cx.subscribe(id, room.topic);
-        let listed = room.members.keys().take(MAX_LISTED);
-        let members = listed.filter_map(|&key| self.sessions.get(key));
+        let members = listed(room, &self.sessions);
         let given = room.newest.since(after);
         let joined = Answer::Joined {
             room: &room.name,
             epoch: &room.newest.epoch,
             seq: room.newest.seq,
             count: room.members.len(),
-            members: members.map(|session| session.person.clone()).collect(),
+            members,
             recovered: given.recovered,
             more: given.more,
             cid,
@@ -179,7 +178,7 @@ impl<J: Journal> Chat<J> {
 
     /// Leaves a room that is still being loaded; its name, if that was so.
     fn cancel_join(&mut self, id: ConnectionId, key: SessionKey, room: &str) -> Option<Arc<str>> {
-        let place = *self.rooms_by_name.get(&*names::room(room)?)?;
+        let place = self.place(room).ok()??;
         if !self.take_loading(id, key, place) {
             return None;
         }
@@ -245,10 +244,19 @@ impl<J: Journal> Chat<J> {
                 && member.name != person.name
             {
                 member.name.clone_from(&person.name);
-                room.presence.rename(key, person.clone());
+                room.presence.rename(person.clone());
                 self.presence_changed(cx, place);
             }
         }
+    }
+
+    /// The place of a room that is in use.
+    fn place(&self, name: &str) -> Result<Option<usize>, Error> {
+        if let Some(&place) = self.rooms_by_name.get(name) {
+            return Ok(Some(place));
+        }
+        let name = names::room(name).ok_or(ErrorCode::BadRoom)?;
+        Ok(self.rooms_by_name.get(name.as_str()).copied())
     }
 
     /// The place of a room that a connection has joined.
@@ -258,13 +266,7 @@ impl<J: Journal> Chat<J> {
         key: SessionKey,
         name: &str,
     ) -> Result<usize, Error> {
-        let place = match self.rooms_by_name.get(name) {
-            Some(&place) => Some(place),
-            None => {
-                let name = names::room(name).ok_or(ErrorCode::BadRoom)?;
-                self.rooms_by_name.get(name.as_str()).copied()
-            }
-        };
+        let place = self.place(name)?;
         let tab = self.tab(key, id);
         let joined = place.filter(|place| tab.is_some_and(|tab| tab.rooms.contains(place)));
         joined.ok_or_else(|| ErrorCode::NotJoined.into())
@@ -275,10 +277,7 @@ impl<J: Journal> Chat<J> {
         let Some(room) = self.rooms.get(place) else {
             return (Vec::new(), 0);
         };
-        let listed = room.members.keys().take(MAX_LISTED);
-        let sessions = listed.filter_map(|&key| self.sessions.get(key));
-        let people = sessions.map(|session| session.person.clone()).collect();
-        (people, room.members.len())
+        (listed(room, &self.sessions), room.members.len())
     }
 
     pub(super) fn do_what_is_due(&mut self, cx: &mut Context<'_>) {
@@ -310,9 +309,9 @@ impl<J: Journal> Chat<J> {
         let Some(room) = self.rooms.get_mut(place) else {
             return;
         };
-        room.members.remove(&key);
-        if let Some(session) = self.sessions.get(key) {
-            room.presence.leave(key, session.person.clone());
+        let member = room.members.remove(&key);
+        if let (Some(member), Some(session)) = (member, self.sessions.get(key)) {
+            room.presence.leave(member.person(session));
         }
         if room.members.is_empty() {
             self.unload_if_unused(place);
@@ -364,6 +363,14 @@ impl<J: Journal> Chat<J> {
             self.journal.unload(&room.name);
         }
     }
+}
+
+/// The members of a room as it knows them, some of them if there are many.
+fn listed(room: &Room, sessions: &Sessions) -> Vec<Person> {
+    let members = room.members.iter().take(MAX_LISTED);
+    members
+        .filter_map(|(&key, member)| Some(member.person(sessions.get(key)?)))
+        .collect()
 }
 
 /// How long somebody stays a member, and keeps the name, without a connection.

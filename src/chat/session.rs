@@ -74,6 +74,10 @@ impl Sessions {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     pub(super) fn get(&self, key: SessionKey) -> Option<&Session> {
         self.sessions.get(key)
     }

@@ -31,4 +31,4 @@ pub use outbox::Outbox;
 pub use pacing::Pacing;
 pub use subscriber::Subscriber;
 pub use tape::{Position, Stamp, Tape};
-pub use topics::{Fanout, Member, Topic, TopicIndex};
+pub use topics::{Fanout, FanoutUsage, Member, Topic, TopicIndex};

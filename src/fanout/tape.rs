@@ -62,6 +62,18 @@ impl Tape {
         self.frames.push_back(Frame { stamp, end });
     }
 
+    /// How many bytes it keeps.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it keeps no frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Behind the newest frame.
     #[must_use]
     pub fn end(&self) -> Position {

@@ -21,7 +21,7 @@ pub(super) struct Connection {
     /// There were too many of its address when it came.
     pub(super) is_unwelcome: bool,
     pub(super) last_received: Tick,
-    /// Messages dropped since it was last within its bound.
+    /// Messages dropped that the handler was not told of.
     pub(super) dropped: u32,
     /// Since when a peer with something to receive has taken nothing.
     pub(super) blocked_since: Option<Tick>,

@@ -263,10 +263,16 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     self.handler.close(&mut cx(&mut self.hub), id, close);
                 }
                 Notice::Lagged(id, missed) => {
-                    let (id, missed) = (*id, *missed);
-                    if self.hub.open(id).is_some() {
+                    let (id, mut missed) = (*id, *missed);
+                    if let Some(connection) = self.hub.open(id) {
+                        missed += u64::from(connection.dropped);
+                        if missed > 0 {
+                            // What came since tells of what is missing.
+                            missed += self.hub.skip(id);
+                        }
                         info!("connection {id} is too slow: {missed} frames dropped");
                         self.handler.lagged(&mut cx(&mut self.hub), id, missed);
+                        self.hub.forget_dropped(id);
                     }
                 }
             }

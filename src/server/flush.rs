@@ -127,7 +127,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if connection.is_ended() {
             return;
         }
-        let missed = fanout.skip_if_lagging(&connection.subscriber);
+        let missed = fanout.skip_if_lagging(&mut connection.subscriber);
         if missed > 0 && connection.is_open() {
             notices.push(Notice::Lagged(id, missed));
         }
@@ -160,11 +160,6 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         };
         if connection.is_ended() || self.hub.fanout.is_over_bound(&connection.subscriber) {
             return;
-        }
-        let dropped = core::mem::take(&mut connection.dropped);
-        if dropped > 1 && connection.is_open() {
-            let missed = u64::from(dropped) - 1;
-            self.hub.notices.push(Notice::Lagged(id, missed));
         }
         if connection.io.paused {
             self.hub.mark_ready(index);

@@ -10,7 +10,7 @@ use log::debug;
 use slab::Slab;
 
 use super::config::Config;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, Ping};
 use super::handler::ConnectionId;
 use super::timers::{Tick, Timers};
 use crate::fanout::{Fanout, Topic};
@@ -122,6 +122,11 @@ impl Hub {
         count.copied().unwrap_or(0) as usize
     }
 
+    /// How many addresses have connections.
+    pub(super) fn addresses(&self) -> usize {
+        self.per_address.len()
+    }
+
     /// Whether no more connections may be opened.
     pub(super) fn is_full(&self) -> bool {
         self.config.max_connections != 0 && self.open >= self.config.max_connections
@@ -208,7 +213,7 @@ impl Hub {
         } else {
             connection.dropped = connection.dropped.saturating_add(1);
             if connection.dropped == 1 {
-                self.notices.push(Notice::Lagged(id, 1));
+                self.notices.push(Notice::Lagged(id, 0));
             }
         }
     }
@@ -235,6 +240,29 @@ impl Hub {
                 self.notices.push(Notice::Lagged(id, missed));
             }
             self.mark_dirty(id.index);
+        }
+    }
+
+    /// Drops everything that a connection has not got yet; returns how many
+    /// published frames it misses.
+    pub(super) fn skip(&mut self, id: ConnectionId) -> u64 {
+        if self.open(id).is_none() {
+            return 0;
+        }
+        let connection = &mut self.connections[id.index as usize];
+        if let Phase::Open { ping, .. } = &mut connection.phase
+            && *ping == Ping::Queued
+        {
+            *ping = Ping::Idle;
+        }
+        self.fanout.skip(&mut connection.subscriber)
+    }
+
+    /// The handler knows what was dropped. What it sent too much just now is
+    /// its own doing, and not told again.
+    pub(super) fn forget_dropped(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open(id) {
+            connection.dropped = 0;
         }
     }
 
@@ -330,8 +358,7 @@ impl Hub {
             let payload = close.payload();
             let header = server_header(Opcode::Close, payload.len());
             let subscriber = &mut connection.subscriber;
-            self.fanout.send_always(subscriber, &header, &payload);
-            subscriber.end();
+            self.fanout.send_last(subscriber, &header, &payload);
             self.mark_dirty(index);
         }
     }
