@@ -426,18 +426,24 @@ describe('rooms and people', () => {
 });
 
 describe('chat', () => {
+  /** What tabs share, or one tab's own. */
+  function area(kept = {}) {
+    const store = new Map(Object.entries(kept));
+    const get = key => structuredClone(store.get(key) ?? null);
+    const set = (key, value) => store.set(key, structuredClone(value));
+    return { store, get, set };
+  }
+
   /** A chat whose server is the test: `says` answers, `asked` is what it was sent last. */
-  function begun(kept = {}) {
+  function begun(kept = {}, local = area({ name: 'Me', rooms: [{ name: 'lobby' }], ...kept })) {
     const clock = new FakeClock();
     const sockets = [];
     const events = [];
-    const store = new Map(Object.entries({ name: 'Me', rooms: [{ name: 'lobby' }], ...kept }));
-    const area = { get: key => store.get(key) ?? null, set: (key, value) => store.set(key, value) };
     const chat = new Chat({
       dial: () => sockets[sockets.push(new FakeSocket()) - 1],
       clock,
       random: () => 0,
-      local: area,
+      local,
       session: { get: () => null, set: () => {} },
       notify: (event, detail) => events.push([event, detail]),
     });
@@ -445,9 +451,11 @@ describe('chat', () => {
     chat.connection.start();
     const says = message => sockets.at(-1).hears(message);
     const asked = () => sockets.at(-1).sent.at(-1);
+    const greets = (session = 's') =>
+      says({ type: 'welcome', session, id: 'me', name: chat.me.name, limits: {}, ping_seconds: 25, commands: [] });
     const welcome = () => {
       sockets.at(-1).opens();
-      says({ type: 'welcome', session: 's', id: 'me', name: 'Me', limits: {}, ping_seconds: 25, commands: [] });
+      greets();
     };
     const joined = more => says({
       type: 'joined', room: 'lobby', epoch: 'e', count: 1, members: [], recovered: false, more: false, cid: asked().cid, ...more,
@@ -458,7 +466,7 @@ describe('chat', () => {
       welcome();
     };
     welcome();
-    return { chat, clock, store, sockets, says, asked, joined, lose, events };
+    return { chat, clock, local, sockets, says, asked, greets, joined, lose, events };
   }
 
   const recovered = ({ events }) => events.filter(([event]) => event === 'recovered').map(([, { count }]) => count);
@@ -545,5 +553,53 @@ describe('chat', () => {
     says({ type: 'error', code: 'name_taken', text: 'taken', suggestion: 'Ann 2' });
     assert.deepEqual(events.at(-1), ['name-refused', { name: 'Ann', suggestion: 'Ann 2', text: 'taken' }]);
     assert.equal(chat.connection.state.phase, 'idle');
+  });
+
+  /** A second tab of the same browser. */
+  const besides = tab => begun({}, tab.local);
+  const hellos = ({ sockets }) => sockets.at(-1).sent.filter(({ type }) => type === 'hello');
+  const taken = { type: 'error', code: 'name_taken', text: 'taken', suggestion: 'Me-2' };
+  const isRefused = ({ events }) => events.some(([event]) => event === 'name-refused');
+
+  /** Both have lost a server that has forgotten all sessions, and said hello to it. */
+  function restarted() {
+    const one = begun();
+    const other = besides(one);
+    for (const { sockets, clock } of [one, other]) {
+      sockets[0].closes(1006);
+      clock.pass(1);
+      sockets[1].opens();
+    }
+    return { one, other };
+  }
+
+  test('name taken by another tab’s new session is ours by that session', () => {
+    const { one, other } = restarted();
+    one.greets('new');
+    other.says(taken);
+    assert.deepEqual(hellos(other).map(({ session }) => session), ['s', 'new']);
+    other.says(taken);
+    assert.equal(hellos(other).length, 2);
+    assert.ok(isRefused(other));
+  });
+
+  test('new session that another tab gets later is tried too', () => {
+    const { one, other } = restarted();
+    other.says(taken);
+    assert.ok(isRefused(other));
+    one.greets('new');
+    other.chat.sessionChanged();
+    other.sockets[2].opens();
+    assert.deepEqual(hellos(other), [{ type: 'hello', name: 'Me', session: 'new' }]);
+  });
+
+  test('says hello by the name that another tab has taken meanwhile', () => {
+    const one = begun();
+    const other = besides(one);
+    other.sockets[0].closes(1006);
+    one.says({ type: 'renamed', name: 'Bea' });
+    other.clock.pass(1);
+    other.sockets[1].opens();
+    assert.equal(hellos(other)[0].name, 'Bea');
   });
 });

@@ -27,6 +27,10 @@ export class Chat {
   commands = [];
   /** Set by the page: somebody is looking at the end of the current room. */
   reading = true;
+  /** The name that was asked for and is not agreed to yet. */
+  #chosen = null;
+  /** The session of the last hello, or null. */
+  #helloSession = null;
   #typedAt = 0;
   #directs = new Set();
 
@@ -64,8 +68,14 @@ export class Chat {
 
   /** Takes a name and, where there is no connection, starts one. */
   enter(name) {
-    this.me.name = name;
+    this.#chosen = name;
     this.connection.start();
+  }
+
+  /** Another tab has a new session: a name that was taken may be its. */
+  sessionChanged() {
+    const wasRefused = this.connection.state.phase === 'idle' && this.#helloSession;
+    if (wasRefused && !this.#chosen) this.connection.start();
   }
 
   rename(name) {
@@ -170,8 +180,10 @@ export class Chat {
     this.notify('connection', state);
   }
 
+  /** Name and session are the browser's: another tab may have changed them. */
   #hello() {
-    const session = this.local.get('session');
+    const session = (this.#helloSession = this.local.get('session'));
+    this.me.name = this.#chosen ?? this.local.get('name') ?? this.me.name;
     this.connection.send({ type: 'hello', name: this.me.name, ...(session && { session }) });
   }
 
@@ -207,6 +219,7 @@ export class Chat {
   }
 
   #welcome({ session, id, name, limits, ping_seconds, commands }) {
+    this.#chosen = null;
     this.local.set('session', session);
     this.limits = limits ?? {};
     this.commands = commands ?? [];
@@ -312,6 +325,9 @@ export class Chat {
   #error({ code, text, cid, retry_ms, suggestion, room: name }) {
     if (this.connection.state.phase === 'connecting') {
       if (retry_ms !== undefined) return this.connection.retreat(retry_ms);
+      // After a restart of the server it may be our own, by the session of another tab.
+      const isStale = this.local.get('session') !== this.#helloSession;
+      if (code === 'name_taken' && isStale) return this.#hello();
       this.connection.stop();
       return this.notify('name-refused', { name: this.me.name, suggestion, text });
     }
