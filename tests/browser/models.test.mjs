@@ -555,6 +555,102 @@ describe('chat', () => {
     assert.equal(chat.connection.state.phase, 'idle');
   });
 
+  /** Refuses the last question, or the one given. */
+  const refuse = (it, code, { cid } = it.asked(), more = {}) => it.says({ type: 'error', code, text: `no: ${code}`, cid, ...more });
+  const sentOf = ({ sockets }, type) => sockets.at(-1).sent.filter(sent => sent.type === type);
+  const states = ({ chat }) => chat.outbox.items.map(({ state }) => state);
+  const notices = ({ chat }) => chat.room.timeline.items.filter(({ kind }) => kind === 'notice').map(({ text }) => text);
+
+  test('join that fails at the server is asked again after a while', () => {
+    const it = begun();
+    it.chat.say('hello');
+    for (let count = 1; count <= 5; count += 1) {
+      assert.equal(sentOf(it, 'join').length, count);
+      refuse(it, 'storage');
+      it.clock.pass(999);
+      assert.equal(sentOf(it, 'join').length, count);
+      it.clock.pass(1);
+    }
+    it.joined({ seq: 0, entries: [] });
+    assert.deepEqual([it.asked().type, it.asked().text], ['message', 'hello']);
+  });
+
+  test('room that refuses us says why, and what was written there can be tried again', () => {
+    const it = begun();
+    it.chat.say('one');
+    it.chat.say('two');
+    refuse(it, 'too_many_rooms');
+    assert.deepEqual([it.chat.room.standing, states(it)], ['out', ['failed', 'failed']]);
+    assert.deepEqual(notices(it), ['no: too_many_rooms']);
+    assert.equal(sentOf(it, 'join').length, 1);
+    it.chat.outbox.retry(it.chat.outbox.items[0].cid);
+    assert.equal(sentOf(it, 'join').length, 2);
+    refuse(it, 'too_many_rooms');
+    assert.deepEqual([states(it), notices(it).length], [['failed', 'failed'], 1]);
+    it.chat.outbox.retry(it.chat.outbox.items[0].cid);
+    it.joined({ seq: 0, entries: [] });
+    assert.deepEqual([it.asked().type, it.asked().text], ['message', 'one']);
+  });
+
+  test('older history that fails can be asked for again', () => {
+    const it = begun();
+    it.joined({ seq: 200, entries: entries(200, 200), more: true });
+    it.chat.loadOlder();
+    refuse(it, 'storage');
+    it.chat.loadOlder();
+    assert.equal(sentOf(it, 'history').length, 2);
+    refuse(it, 'not_joined');
+    it.joined({ seq: 200, entries: [], recovered: true, more: true });
+    it.chat.loadOlder();
+    assert.equal(sentOf(it, 'history').length, 3);
+  });
+
+  test('gap that fails to be filled is tried again, and shown if it is refused', () => {
+    const it = begun();
+    it.joined({ seq: 1, entries: entries(1, 1) });
+    it.lose();
+    it.joined({ seq: 301, entries: entries(202, 301) });
+    refuse(it, 'storage');
+    it.clock.pass(1000);
+    assert.equal(sentOf(it, 'history').length, 2);
+    refuse(it, 'bad_request');
+    assert.equal(it.chat.room.timeline.openGap, undefined);
+    assert.deepEqual(recovered(it), [100]);
+  });
+
+  test('leaving that came too often is asked again, unless the room is opened meanwhile', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.open('wharf');
+    it.chat.leave('lobby');
+    refuse(it, 'rate_limited', it.asked(), { retry_ms: 100 });
+    it.clock.pass(100);
+    assert.deepEqual(sentOf(it, 'leave').map(({ room }) => room), ['lobby', 'lobby']);
+    refuse(it, 'rate_limited', it.asked(), { retry_ms: 100 });
+    it.chat.open('lobby');
+    it.clock.pass(100);
+    assert.equal(sentOf(it, 'leave').length, 2);
+  });
+
+  test('room that was left is not joined by what was asked before', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.open('wharf');
+    refuse(it, 'busy', it.asked(), { retry_ms: 100 });
+    it.chat.leave('wharf');
+    it.clock.pass(100);
+    assert.equal(it.asked().type, 'leave');
+  });
+
+  test('typing or ping that comes too fast is nobody’s business', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.typing();
+    refuse(it, 'rate_limited', it.asked(), { retry_ms: 100 });
+    refuse(it, 'not_joined');
+    assert.deepEqual(notices(it), []);
+  });
+
   /** A second tab of the same browser. */
   const besides = tab => begun({}, tab.local);
   const hellos = ({ sockets }) => sockets.at(-1).sent.filter(({ type }) => type === 'hello');

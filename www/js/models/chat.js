@@ -55,7 +55,7 @@ export class Chat {
         message: message => this.#receive(message),
       },
     });
-    this.requests = new Requests({ clock, send: object => this.connection.send(object) });
+    this.requests = new Requests({ clock, random, send: object => this.connection.send(object) });
     this.history = new History(this);
     for (const { name, read } of local.get('rooms') ?? []) {
       this.rooms.set(name, Object.assign(new Room(name), { read }));
@@ -79,13 +79,14 @@ export class Chat {
   }
 
   rename(name) {
-    this.requests.ask({ type: 'rename', name }, { name });
+    this.requests.ask({ type: 'rename', name });
   }
 
   /** Shows a room, joining it first where need be. */
   open(name) {
     this.current = name;
     if (!this.rooms.has(name)) {
+      this.requests.forgetRoom(name);
       this.rooms.set(name, new Room(name));
       this.#remember();
     }
@@ -100,8 +101,9 @@ export class Chat {
   leave(name) {
     for (const { cid } of this.outbox.of(name)) this.outbox.discard(cid);
     this.rooms.delete(name);
+    this.requests.forgetRoom(name);
     if (this.current === name) this.current = [...this.rooms.keys()][0] ?? DEFAULT_ROOM;
-    this.connection.send({ type: 'leave', room: name });
+    this.requests.ask({ type: 'leave', room: name });
     this.#remember();
     this.notify('rooms');
   }
@@ -213,7 +215,7 @@ export class Chat {
       case 'direct': return this.#direct(message);
       case 'notice': return this.#notice(message);
       case 'renamed': return this.#renamed(message);
-      case 'left': return this.outbox.delivered(message.cid);
+      case 'left': return this.requests.answered(message.cid);
       case 'error': return this.#error(message);
     }
   }
@@ -309,9 +311,9 @@ export class Chat {
     this.notify('room', room.name);
   }
 
-  #notice({ text, cid, room: name }) {
+  #notice({ text, cid }) {
     const item = this.outbox.delivered(cid);
-    const room = this.rooms.get(item?.room ?? name) ?? this.room;
+    const room = this.rooms.get(item?.room) ?? this.room;
     room.timeline.note('notice', { text, time: this.clock.now() });
     this.notify('room', room.name);
   }
@@ -322,7 +324,8 @@ export class Chat {
     this.#call(name);
   }
 
-  #error({ code, text, cid, retry_ms, suggestion, room: name }) {
+  #error(error) {
+    const { code, text, cid, retry_ms, suggestion } = error;
     if (this.connection.state.phase === 'connecting') {
       if (retry_ms !== undefined) return this.connection.retreat(retry_ms);
       // After a restart of the server it may be our own, by the session of another tab.
@@ -331,21 +334,55 @@ export class Chat {
       this.connection.stop();
       return this.notify('name-refused', { name: this.me.name, suggestion, text });
     }
-    if (cid && retry_ms !== undefined) {
-      return this.requests.postpone(cid, retry_ms) || this.outbox.postpone(cid, retry_ms);
-    }
-    const asked = this.requests.answered(cid);
-    if (asked?.name) return this.notify('name-refused', { name: asked.name, suggestion, text });
+    if (this.requests.find(cid)) return this.#refused(error);
     const item = this.outbox.find(cid);
-    if (code === 'not_joined' && item) return this.#joinAgain(item);
-    if (item && item.body.type !== 'command') return this.outbox.fail(cid, { code, text });
-    this.#notice({ text, cid, room: name });
+    // What remains answers `typing` or `ping`, which are nobody's business.
+    if (!item) return;
+    if (retry_ms !== undefined) return this.outbox.postpone(cid, retry_ms);
+    if (code === 'not_joined') return this.#sendAgain(item);
+    if (item.body.type !== 'command') return this.outbox.fail(cid, { code, text });
+    this.#notice(error);
   }
 
-  /** The server does not know that we are in the room: join again, then send again. */
-  #joinAgain({ cid, room }) {
-    if (this.rooms.has(room)) this.rooms.get(room).standing = 'out';
+  /** A question was refused: it is asked again, or whoever waits for the answer is told. */
+  #refused({ code, text, cid, retry_ms, suggestion }) {
+    const { body } = this.requests.find(cid);
+    const isOlder = body.before !== undefined;
+    if (retry_ms !== undefined || (code === 'storage' && !isOlder)) {
+      return this.requests.postpone(cid, retry_ms);
+    }
+    const { gap } = this.requests.answered(cid);
+    const room = this.rooms.get(body.room);
+    switch (body.type) {
+      case 'rename': return this.notify('name-refused', { name: body.name, suggestion, text });
+      case 'join': return this.#refuseRoom(room, { code, text });
+      case 'history':
+        if (isOlder) room.loadingOlder = false;
+        if (code === 'not_joined') this.#joinAgain(room);
+        else if (gap) this.history.giveUp(room, gap);
+    }
+  }
+
+  /** We cannot be in a room: says why there, and what was to be sent there waits for a person. */
+  #refuseRoom(room, problem) {
+    const { text } = problem;
+    for (const { cid } of this.outbox.of(room.name)) this.outbox.fail(cid, problem);
+    room.standing = 'out';
+    if (room.timeline.items.at(-1)?.text !== text) {
+      room.timeline.note('notice', { text, time: this.clock.now() });
+    }
+    this.notify('room', room.name);
+  }
+
+  #sendAgain({ cid, room }) {
     this.outbox.requeue(cid);
+    this.#joinAgain(this.rooms.get(room));
     this.outbox.flush();
+  }
+
+  /** The server does not know that we are in the room. */
+  #joinAgain(room) {
+    if (room.standing === 'in') room.standing = 'out';
+    this.#join(room);
   }
 }
