@@ -12,6 +12,7 @@ import { layout } from '../../www/js/models/layout.js';
 import { tokens } from '../../www/js/models/markup.js';
 import { newCid, Outbox } from '../../www/js/models/outbox.js';
 import { Room, roomName } from '../../www/js/models/room.js';
+import { RoomList } from '../../www/js/models/store.js';
 import { Timeline } from '../../www/js/models/timeline.js';
 import { FakeClock, FakeSocket } from './fakes.mjs';
 
@@ -425,6 +426,31 @@ describe('rooms and people', () => {
   });
 });
 
+describe('list of rooms', () => {
+  /** The list, and what was written of it. */
+  function list(kept) {
+    const written = [];
+    const get = () => structuredClone(written.at(-1) ?? kept);
+    return { written, rooms: new RoomList({ get, set: (_, rooms) => written.push(structuredClone(rooms)) }) };
+  }
+
+  test('a place only ever advances, and is written only then', () => {
+    const { written, rooms } = list([{ name: 'lobby' }, { name: 'wharf', read: { epoch: 'e', seq: 3 } }]);
+    rooms.add('lobby');
+    rooms.read('wharf', { epoch: 'e', seq: 2 });
+    rooms.read('wharf', { epoch: 'e', seq: 3 });
+    rooms.read('left', { epoch: 'e', seq: 1 });
+    assert.deepEqual(written, []);
+    rooms.read('wharf', { epoch: 'e', seq: 4 });
+    rooms.read('wharf', { epoch: 'f', seq: 1 });
+    assert.deepEqual(written.map(([, { read }]) => read), [{ epoch: 'e', seq: 4 }, { epoch: 'f', seq: 1 }]);
+  });
+
+  test('anything may be kept by the browser', () => {
+    for (const kept of [null, 5, {}, [null, 5, { read: 5 }]]) assert.deepEqual(list(kept).rooms.all, []);
+  });
+});
+
 describe('chat', () => {
   /** What tabs share, or one tab's own. */
   function area(kept = {}) {
@@ -687,6 +713,20 @@ describe('chat', () => {
     other.chat.sessionChanged();
     other.sockets[2].opens();
     assert.deepEqual(hellos(other), [{ type: 'hello', name: 'Me', session: 'new' }]);
+  });
+
+  test('tabs keep each other’s rooms and what was read in them', () => {
+    const one = begun();
+    const other = besides(one);
+    const kept = () => one.local.get('rooms').map(({ name, read }) => [name, read?.seq]);
+    for (const tab of [one, other]) tab.joined({ seq: 1, entries: entries(1, 1) });
+    one.chat.open('wharf');
+    other.chat.open('mill');
+    assert.deepEqual(kept(), [['lobby', 1], ['wharf', undefined], ['mill', undefined]]);
+    one.chat.open('lobby');
+    one.says({ ...entry(2), room: 'lobby' });
+    other.chat.leave('mill');
+    assert.deepEqual(kept(), [['lobby', 2], ['wharf', undefined]]);
   });
 
   test('says hello by the name that another tab has taken meanwhile', () => {

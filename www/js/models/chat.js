@@ -15,6 +15,7 @@ import { History } from './history.js';
 import { Outbox } from './outbox.js';
 import { Requests } from './requests.js';
 import { DEFAULT_ROOM, Room } from './room.js';
+import { RoomList } from './store.js';
 
 const TYPING_EVERY_MS = 3000;
 
@@ -57,7 +58,8 @@ export class Chat {
     });
     this.requests = new Requests({ clock, random, send: object => this.connection.send(object) });
     this.history = new History(this);
-    for (const { name, read } of local.get('rooms') ?? []) {
+    this.list = new RoomList(local);
+    for (const { name, read } of this.list.all) {
       this.rooms.set(name, Object.assign(new Room(name), { read }));
     }
   }
@@ -88,8 +90,8 @@ export class Chat {
     if (!this.rooms.has(name)) {
       this.requests.forgetRoom(name);
       this.rooms.set(name, new Room(name));
-      this.#remember();
     }
+    this.list.add(name);
     this.#join(this.room);
     this.seen();
     this.notify('rooms');
@@ -104,7 +106,7 @@ export class Chat {
     this.requests.forgetRoom(name);
     if (this.current === name) this.current = [...this.rooms.keys()][0] ?? DEFAULT_ROOM;
     this.requests.ask({ type: 'leave', room: name });
-    this.#remember();
+    this.list.remove(name);
     this.notify('rooms');
   }
 
@@ -158,7 +160,7 @@ export class Chat {
     }
     if (room.read?.seq !== seq || room.read?.epoch !== epoch) {
       room.read = { epoch, seq };
-      this.#remember();
+      this.list.read(room.name, room.read);
     }
   }
 
@@ -195,11 +197,6 @@ export class Chat {
     room.standing = 'joining';
     const after = epoch !== null && { after: { epoch, seq } };
     this.requests.ask({ type: 'join', room: room.name, ...after });
-  }
-
-  #remember() {
-    const rooms = [...this.rooms.values()].map(({ name, read }) => ({ name, read }));
-    this.local.set('rooms', rooms);
   }
 
   #receive(message) {
