@@ -407,6 +407,13 @@ describe('rooms and people', () => {
     assert.equal(roomName(''), null);
     assert.equal(roomName('a/b'), null);
     assert.equal(roomName('x'.repeat(65)), null);
+    assert.equal(roomName('𝒳'.repeat(64)), '𝒳'.repeat(64));
+    assert.equal(roomName('ΟΔΟΣ'), 'οδοσ');
+  });
+
+  test('rooms of scripts with combining marks can be opened, as at the server', () => {
+    for (const name of ['सभा', 'हिन्दी', 'ห้อง', 'e\u0301t']) assert.equal(roomName(`#${name}`), name);
+    for (const name of ['\u0301a', 'a\u200b', 'a\u034f', '👋']) assert.equal(roomName(name), null, name);
   });
 
   test('typing ends by itself and with what was typed', () => {
