@@ -98,6 +98,20 @@ describe('talking', () => {
     await eve.sees(['Ann waves']);
   });
 
+  test('private message begins in an empty composer and leaves a draft alone', async () => {
+    const ann = await (await person()).enter('Ann');
+    for (const name of ['Bob', 'Eve']) await (await person()).enter(name);
+    const text = ann.page.locator('#text');
+    const click = name => ann.page.locator('#members button', { hasText: name }).click();
+    await click('Bob');
+    await click('Eve');
+    assert.equal(await text.inputValue(), '/msg Eve ');
+    await text.fill('/msg Eve a long thought');
+    await click('Bob');
+    assert.equal(await text.inputValue(), '/msg Eve a long thought');
+    assert.ok(await text.evaluate(element => element === document.activeElement));
+  });
+
   test('rooms are switched by the address and keep what is said in them', async () => {
     const ann = await (await person()).enter('Ann', '#garden');
     const bob = await (await person()).enter('Bob');
