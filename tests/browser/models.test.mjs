@@ -332,6 +332,42 @@ describe('timeline', () => {
     assert.ok(!timeline.items.some(item => item.kind === 'presence'));
   });
 
+  test('whoever is renamed often, or comes and goes, takes no more room', () => {
+    const timeline = joined(1, 1);
+    timeline.presence({ arrived: [ann], renamed: [{ id: 'b', old: 'Bob', name: 'Bea' }] }, 1);
+    timeline.presence({ renamed: [{ id: 'b', old: 'Bea', name: 'Ben' }, { id: 'a', old: 'Ann', name: 'Amy' }] }, 2);
+    timeline.presence({ left: [ann] }, 3);
+    assert.deepEqual(timeline.items.at(-1).renamed, [{ id: 'b', old: 'Bob', name: 'Ben' }]);
+    timeline.presence({ renamed: [{ id: 'b', old: 'Ben', name: 'Bob' }] }, 4);
+    assert.ok(!timeline.items.some(item => item.kind === 'presence'));
+  });
+
+  test('new epoch ends every gap that was being filled', () => {
+    const timeline = joined(1, 3);
+    for (const last of [300, 600]) {
+      timeline.join({ epoch: 'e', seq: last, entries: entries(last - 99, last), recovered: false, more: true });
+    }
+    timeline.join({ epoch: 'f', seq: 1, entries: entries(1, 1), recovered: false, more: false });
+    assert.equal(timeline.openGap, undefined);
+  });
+
+  test('gap that is forgotten is not filled', () => {
+    const timeline = joined(1, 3);
+    timeline.join({ epoch: 'e', seq: 309, entries: entries(210, 309), recovered: false, more: true });
+    const gap = timeline.openGap;
+    timeline.trim(50);
+    timeline.fill(gap, entries(4, 103));
+    assert.equal(timeline.oldest, 260);
+  });
+
+  test('notes that are forgotten leave nothing to ask for', () => {
+    const timeline = joined(1, 3);
+    for (let count = 0; count < 70; count += 1) timeline.note('notice', {});
+    timeline.join({ epoch: 'f', seq: 1, entries: entries(1, 1), recovered: false, more: false });
+    timeline.trim(50);
+    assert.deepEqual([timeline.items.length, timeline.more], [50, false]);
+  });
+
   test('trimmed timeline can ask for what it forgot', () => {
     const timeline = joined(1, 100);
     timeline.trim(50);
@@ -424,6 +460,13 @@ describe('rooms and people', () => {
     room.startsTyping(ann, 7000);
     room.stopsTyping('a');
     assert.deepEqual(room.typing(7001).names, []);
+  });
+
+  test('whoever has stopped typing is forgotten in rooms that nobody looks at', () => {
+    const room = new Room('lobby');
+    room.startsTyping(ann, 1000);
+    room.startsTyping({ id: 'b', name: 'Bob' }, 7000);
+    assert.deepEqual(room.typing(0).names, ['Bob']);
   });
 
   test('a name has one colour, whatever its case', () => {
@@ -682,6 +725,30 @@ describe('chat', () => {
     refuse(it, 'rate_limited', it.asked(), { retry_ms: 100 });
     refuse(it, 'not_joined');
     assert.deepEqual(notices(it), []);
+  });
+
+  test('page that nobody looks at does not grow for ever', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.reading = false;
+    for (let seq = 1; seq <= 8000; seq += 1) it.says({ ...entry(seq), room: 'lobby' });
+    assert.ok(it.chat.room.timeline.items.length < 7600);
+    it.chat.reading = true;
+    for (let n = 0; n < 2000; n += 1) {
+      it.says({ type: 'direct', time: n, from: ann, to: { id: 'me', name: 'Me' }, text: 'hm', cid: `d${n}` });
+    }
+    assert.ok(it.chat.room.timeline.items.length < 1900);
+  });
+
+  test('private message that comes again is known, the last 64', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    const hears = n => it.says({ type: 'direct', time: n, from: ann, to: { id: 'me', name: 'Me' }, text: 'hm', cid: `d${n}` });
+    for (let n = 0; n < 65; n += 1) hears(n);
+    hears(1);
+    assert.equal(it.chat.room.timeline.items.length, 65);
+    hears(0);
+    assert.equal(it.chat.room.timeline.items.length, 66);
   });
 
   /** A second tab of the same browser. */

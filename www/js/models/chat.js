@@ -18,6 +18,10 @@ import { DEFAULT_ROOM, Room } from './room.js';
 import { RoomList } from './store.js';
 
 const TYPING_EVERY_MS = 3000;
+/** How many private messages are known again, as at the server. */
+const MAX_DIRECTS = 64;
+/** So many items are kept of a room that is open and not read. */
+const KEPT_UNREAD = 6000;
 
 export class Chat {
   me = { id: null, name: null };
@@ -243,9 +247,15 @@ export class Chat {
       this.notify('heard', { room: room.name, entry });
     }
     if (room.name === this.current) this.seen();
-    if (this.reading || room.name !== this.current) room.timeline.trim();
-    this.notify('room', room.name);
+    this.#grown(room);
     this.notify('people', room.name);
+  }
+
+  /** There is more at the end of a room; the oldest goes, unless somebody may be reading it. */
+  #grown(room) {
+    const isRead = this.reading || room.name !== this.current;
+    room.timeline.trim(isRead ? undefined : KEPT_UNREAD);
+    this.notify('room', room.name);
   }
 
   countUnread(room, count) {
@@ -281,7 +291,7 @@ export class Chat {
     return {
       arrived: arrived.filter(person => isOther(person) && !isHere(person)),
       left: left.filter(person => isOther(person) && isHere(person)),
-      renamed: known.map(({ id, name }) => ({ old: room.members.get(id).name, name })),
+      renamed: known.map(({ id, name }) => ({ id, old: room.members.get(id).name, name })),
     };
   }
 
@@ -299,20 +309,21 @@ export class Chat {
     const seen = `${from.id} ${cid}`;
     if (this.#directs.has(seen)) return;
     this.#directs.add(seen);
+    if (this.#directs.size > MAX_DIRECTS) this.#directs.delete([...this.#directs][0]);
     const room = this.rooms.get(item?.room) ?? this.room;
     room.timeline.note('direct', { message, time: message.time });
     if (!mine) {
       this.countUnread(room, 1);
       this.notify('heard', { room: room.name, entry: message });
     }
-    this.notify('room', room.name);
+    this.#grown(room);
   }
 
   #notice({ text, cid }) {
     const item = this.outbox.delivered(cid);
     const room = this.rooms.get(item?.room) ?? this.room;
     room.timeline.note('notice', { text, time: this.clock.now() });
-    this.notify('room', room.name);
+    this.#grown(room);
   }
 
   #renamed({ name, cid }) {

@@ -62,6 +62,7 @@ export class Room {
   }
 
   startsTyping(person, now) {
+    this.typing(now);
     this.#typing.set(person.id, { name: person.name, until: now + TYPING_MS });
   }
 
