@@ -210,6 +210,19 @@ describe('outbox', () => {
     assert.deepEqual(sent.slice(3), ['two', 'three']);
   });
 
+  test('item that fails or is discarded does not hold up the next', () => {
+    const { outbox, clock, sent, say } = box();
+    const [one, two] = ['one', 'two', 'three'].map(say);
+    outbox.postpone(two, 400);
+    outbox.disconnected();
+    clock.pass(400);
+    assert.deepEqual(sent.slice(3), ['one']);
+    outbox.fail(one, { code: 'too_large', text: 'too long' });
+    assert.deepEqual(sent.slice(3), ['one', 'two']);
+    outbox.discard(two);
+    assert.deepEqual(sent.slice(3), ['one', 'two', 'three']);
+  });
+
   test('failed item stays until it is tried again or discarded', () => {
     const { outbox, sent, say } = box();
     const one = say('one');
@@ -692,6 +705,43 @@ describe('chat', () => {
     refuse(it, 'bad_request');
     assert.equal(it.chat.room.timeline.openGap, undefined);
     assert.deepEqual(recovered(it), [100]);
+  });
+
+  test('room that is left is not written to', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.open('wharf');
+    it.says({ type: 'joined', room: 'wharf', epoch: 'e', seq: 0, count: 1, members: [], entries: [], recovered: false, more: false, cid: it.asked().cid });
+    it.chat.say('one');
+    it.chat.say('two');
+    refuse(it, 'busy', it.asked(), { retry_ms: 100 });
+    it.chat.leave('wharf');
+    it.clock.pass(100);
+    assert.deepEqual(sentOf(it, 'message').map(({ text }) => text), ['one', 'two']);
+    assert.deepEqual(states(it), []);
+  });
+
+  test('new name that was asked for on a lost line is asked for again', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.rename('Bea');
+    it.lose();
+    assert.deepEqual(sentOf(it, 'rename').map(({ name }) => name), ['Bea']);
+    it.says({ type: 'renamed', name: 'Bea', cid: sentOf(it, 'rename')[0].cid });
+    it.lose();
+    assert.deepEqual([it.chat.me.name, sentOf(it, 'rename').length], ['Bea', 0]);
+  });
+
+  test('refusal of a name that nobody waits for any more is not shown', () => {
+    const it = begun();
+    it.chat.rename('Bea');
+    const asked = it.asked();
+    it.chat.rename(null);
+    refuse(it, 'name_taken', asked);
+    assert.ok(!isRefused(it));
+    it.chat.rename('Bea');
+    refuse(it, 'name_taken');
+    assert.ok(isRefused(it));
   });
 
   test('leaving that came too often is asked again, unless the room is opened meanwhile', () => {

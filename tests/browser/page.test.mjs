@@ -232,6 +232,18 @@ describe('a network that fails', () => {
     await bob.counts('.own.delivered', 2);
   });
 
+  test('new name that is asked for while cut off is taken after the return', async () => {
+    const bob = await (await person(wire.url)).enter('Bob');
+    await bob.page.click('#me');
+    wire.cut();
+    await bob.disconnected();
+    await bob.page.fill('#new-name', 'Bea');
+    await bob.page.keyboard.press('Enter');
+    wire.mend();
+    await bob.page.locator('#me', { hasText: 'Bea' }).waitFor();
+    await bob.page.locator('#rename').waitFor({ state: 'hidden' });
+  });
+
   test('message whose answer was lost is sent again and posted once', async () => {
     const ann = await (await person()).enter('Ann');
     const bob = await (await person(wire.url)).enter('Bob');

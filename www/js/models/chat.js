@@ -34,6 +34,7 @@ export class Chat {
   reading = true;
   /** The name that was asked for and is not agreed to yet. */
   #chosen = null;
+  #renaming = null;
   /** The session of the last hello, or null. */
   #helloSession = null;
   #typedAt = 0;
@@ -84,8 +85,10 @@ export class Chat {
     if (wasRefused && !this.#chosen) this.connection.start();
   }
 
+  /** Asks for another name until there is an answer; with none, nobody waits for it any more. */
   rename(name) {
-    this.requests.ask({ type: 'rename', name });
+    this.#renaming = name;
+    if (name) this.requests.ask({ type: 'rename', name });
   }
 
   /** Shows a room, joining it first where need be. */
@@ -105,7 +108,7 @@ export class Chat {
 
   /** Leaves a room, with what still waits to be sent there. */
   leave(name) {
-    for (const { cid } of this.outbox.of(name)) this.outbox.discard(cid);
+    this.outbox.discard(...this.outbox.of(name).map(({ cid }) => cid));
     this.rooms.delete(name);
     this.requests.forgetRoom(name);
     if (this.current === name) this.current = [...this.rooms.keys()][0] ?? DEFAULT_ROOM;
@@ -229,6 +232,7 @@ export class Chat {
     this.#call(name, id);
     this.connection.greeted(ping_seconds ?? 0);
     for (const room of this.rooms.values()) this.#join(room);
+    this.rename(this.#renaming);
     this.outbox.flush();
   }
 
@@ -329,6 +333,7 @@ export class Chat {
   #renamed({ name, cid }) {
     this.requests.answered(cid);
     this.outbox.delivered(cid);
+    if (name === this.#renaming) this.#renaming = null;
     this.#call(name);
   }
 
@@ -362,7 +367,10 @@ export class Chat {
     const { gap } = this.requests.answered(cid);
     const room = this.rooms.get(body.room);
     switch (body.type) {
-      case 'rename': return this.notify('name-refused', { name: body.name, suggestion, text });
+      case 'rename':
+        if (body.name !== this.#renaming) return;
+        this.#renaming = null;
+        return this.notify('name-refused', { name: body.name, suggestion, text });
       case 'join': return this.#refuseRoom(room, { code, text });
       case 'history':
         if (isOlder) room.loadingOlder = false;
