@@ -6,10 +6,9 @@ const TYPING_MS = 5000;
 
 export const DEFAULT_ROOM = 'lobby';
 
-/** The marks that the server takes after a letter, and what else it takes. */
-const MARKS =
-  '\\u0300-\\u034e\\u0350-\\u036f\\u093c\\u094d\\u09bc\\u09cd\\u0e47-\\u0e4e\\u1ab0-\\u1aff\\u1dc0-\\u1dff';
-const ROOM = new RegExp(`^(?![${MARKS}])[\\p{Alphabetic}\\p{N}_${MARKS}-]{1,64}$`, 'u');
+/** Letters and digits of any script, and after the first the marks that the server takes. */
+const ROOM =
+  /^[\p{Alphabetic}\p{N}_-][\p{Alphabetic}\p{N}_\u0300-\u034e\u0350-\u036f\u093c\u094d\u09bc\u09cd\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff-]{0,63}$/u;
 
 /** The room that a person means, as the server spells it, or null if there can be none. */
 export function roomName(text) {
