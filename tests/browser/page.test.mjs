@@ -98,6 +98,20 @@ describe('talking', () => {
     await eve.sees(['Ann waves']);
   });
 
+  test('private message begins in an empty composer and leaves a draft alone', async () => {
+    const ann = await (await person()).enter('Ann');
+    for (const name of ['Bob', 'Eve']) await (await person()).enter(name);
+    const text = ann.page.locator('#text');
+    const click = name => ann.page.locator('#members button', { hasText: name }).click();
+    await click('Bob');
+    await click('Eve');
+    assert.equal(await text.inputValue(), '/msg Eve ');
+    await text.fill('/msg Eve a long thought');
+    await click('Bob');
+    assert.equal(await text.inputValue(), '/msg Eve a long thought');
+    assert.ok(await text.evaluate(element => element === document.activeElement));
+  });
+
   test('rooms are switched by the address and keep what is said in them', async () => {
     const ann = await (await person()).enter('Ann', '#garden');
     const bob = await (await person()).enter('Bob');
@@ -216,6 +230,18 @@ describe('a network that fails', () => {
     await ann.sees(['First', 'Second']);
     await bob.sees(['First', 'Second']);
     await bob.counts('.own.delivered', 2);
+  });
+
+  test('new name that is asked for while cut off is taken after the return', async () => {
+    const bob = await (await person(wire.url)).enter('Bob');
+    await bob.page.click('#me');
+    wire.cut();
+    await bob.disconnected();
+    await bob.page.fill('#new-name', 'Bea');
+    await bob.page.keyboard.press('Enter');
+    wire.mend();
+    await bob.page.locator('#me', { hasText: 'Bea' }).waitFor();
+    await bob.page.locator('#rename').waitFor({ state: 'hidden' });
   });
 
   test('message whose answer was lost is sent again and posted once', async () => {
