@@ -213,6 +213,13 @@ impl<J: Journal> Chat<J> {
             Outcome::Appended(entry) => {
                 let json = wire::entry_json(&entry);
                 cx.publish(room.topic, &json);
+                // Whoever has left the room meanwhile is still to be answered.
+                let key = self.clients.get(id.index()).copied().flatten();
+                let session = key.and_then(|key| self.sessions.get_mut(key));
+                let tab = session.and_then(|session| session.tab(id));
+                if tab.is_some_and(|tab| !tab.rooms.contains(&place)) {
+                    cx.send(id, &json);
+                }
                 room.newest.push(entry.seq, json);
             }
             Outcome::Repeated(entry) => cx.send(id, &wire::entry_json(&entry)),

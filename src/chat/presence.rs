@@ -61,14 +61,12 @@ impl<J: Journal> Chat<J> {
             return Ok(());
         };
         match &mut room.waiting {
-            Some(waiting) => {
-                waiting.retain(|joining| joining.id != id);
-                waiting.push(Waiting {
-                    id,
-                    after: command.after.clone(),
-                    cid: command.cid().map(str::to_owned),
-                });
-            }
+            // Each join is answered, also those of the same connection.
+            Some(waiting) => waiting.push(Waiting {
+                id,
+                after: command.after.clone(),
+                cid: command.cid().map(str::to_owned),
+            }),
             None => self.enter(cx, place, id, key, command.after.as_ref(), command.cid()),
         }
         Ok(())
