@@ -78,9 +78,14 @@ impl Client {
 
     /// Reads what has come and looks at what is new in it.
     pub fn read(&mut self) {
-        self.received.extend(self.client.read());
+        let fresh = self.client.read();
+        self.is_closed |= self.client.is_gone();
+        if fresh.is_empty() {
+            return;
+        }
+        self.received.extend(fresh);
         let stream = server_stream::read(&self.received);
-        self.is_closed |= stream.is_last || self.client.is_gone();
+        self.is_closed |= stream.is_last;
         let said = stream.said.get(self.heard..).unwrap_or_default();
         self.heard += said.len();
         for said in said {
