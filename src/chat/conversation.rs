@@ -221,6 +221,8 @@ impl<J: Journal> Chat<J> {
         cid: &str,
         outcome: Outcome,
     ) {
+        let tab = self.session_of(id).and_then(|key| self.tab(key, id));
+        let has_left = tab.is_some_and(|tab| !tab.rooms.contains(&place));
         let Some(room) = self.rooms.get_mut(place) else {
             return;
         };
@@ -229,6 +231,9 @@ impl<J: Journal> Chat<J> {
             Outcome::Appended(entry) => {
                 let json = wire::entry_json(&entry);
                 cx.publish(room.topic, &json);
+                if has_left {
+                    cx.send(id, &json);
+                }
                 room.newest.push(entry.seq, json);
             }
             Outcome::Repeated(entry) => cx.send(id, &wire::entry_json(&entry)),
@@ -266,9 +271,8 @@ impl<J: Journal> Chat<J> {
         room.newest.seq = seq;
         for joining in waiting {
             // It may have gone meanwhile, and another one may have its place.
-            if let Some(key) = self.session_of(joining.id)
-                && self.take_loading(joining.id, key, place)
-            {
+            if let Some(key) = self.session_of(joining.id) {
+                self.take_loading(joining.id, key, place);
                 let (after, cid) = (joining.after.as_ref(), joining.cid.as_deref());
                 self.enter(cx, place, joining.id, key, after, cid);
             }

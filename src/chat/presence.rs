@@ -58,9 +58,7 @@ impl<J: Journal> Chat<J> {
             self.enter(cx, place, id, key, after, cid);
             return Ok(());
         };
-        if is_in {
-            waiting.retain(|joining| joining.id != id);
-        }
+        // Each join is answered, also those of the same connection.
         waiting.push(Waiting {
             id,
             after: after.cloned(),
@@ -200,7 +198,7 @@ impl<J: Journal> Chat<J> {
         did_wait
     }
 
-    fn tab(&mut self, key: SessionKey, id: ConnectionId) -> Option<&mut Tab> {
+    pub(super) fn tab(&mut self, key: SessionKey, id: ConnectionId) -> Option<&mut Tab> {
         self.sessions.get_mut(key)?.tab(id)
     }
 

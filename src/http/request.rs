@@ -67,6 +67,10 @@ impl<'a> Request<'a> {
     /// long, 505 another version of HTTP.
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Option<(Self, usize)>, Refusal> {
         check_empty_lines(input)?;
+        // What lies beyond the bound is not looked at, so that the refusal does
+        // not depend on how much has come along.
+        let whole_input = input;
+        let input = within(input, limits);
         let mut headers = vec![httparse::EMPTY_HEADER; most_headers(input, limits)];
         let mut parsed = httparse::Request::new(&mut headers);
         let status = parsed
@@ -74,7 +78,7 @@ impl<'a> Request<'a> {
             .map_err(|error| refuse(error, input, limits))?;
         let head_bytes = match status {
             httparse::Status::Complete(head_bytes) => head_bytes,
-            httparse::Status::Partial => input.len(),
+            httparse::Status::Partial => whole_input.len(),
         };
         if limits.max_head_bytes > 0 && head_bytes > limits.max_head_bytes {
             return Err(too_large(input, limits));
@@ -344,13 +348,17 @@ fn check_line_ends(head: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Room for the headers of `input`: never more than it has lines.
-fn most_headers(input: &[u8], limits: &Limits) -> usize {
-    let head = match limits.max_head_bytes {
+/// As much of `input` as a head may have.
+fn within<'a>(input: &'a [u8], limits: &Limits) -> &'a [u8] {
+    match limits.max_head_bytes {
         0 => input,
         max => &input[..input.len().min(max)],
-    };
-    let lines = head.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    }
+}
+
+/// Room for the headers of `input`: never more than it has lines.
+fn most_headers(input: &[u8], limits: &Limits) -> usize {
+    let lines = input.iter().filter(|&&byte| byte == b'\n').count() + 1;
     match limits.max_headers {
         0 => lines,
         max => lines.min(max),

@@ -45,6 +45,8 @@ struct Both {
     /// How often the server read and wrote.
     reads: usize,
     writes: usize,
+    /// How many bytes the server wrote.
+    written: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -197,12 +199,26 @@ impl Transport for Pipe {
         let all = slices.iter().flat_map(|slice| slice.iter().copied());
         let before = both.to_client.len();
         both.to_client.extend(all.take(room));
-        Ok(both.to_client.len() - before)
+        let written = both.to_client.len() - before;
+        both.written += written;
+        Ok(written)
     }
 
     fn shutdown(&mut self) -> io::Result<()> {
         self.0.borrow_mut().server_done = true;
         Ok(())
+    }
+}
+
+impl Pipe {
+    /// How many bytes the server wrote, in all.
+    pub fn written(&self) -> usize {
+        self.0.borrow().written
+    }
+
+    /// Whether this is the same connection.
+    pub fn is(&self, other: &Pipe) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
     }
 }
 
