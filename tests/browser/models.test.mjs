@@ -6,7 +6,7 @@ import english from '../../www/js/languages/en.js';
 import russian from '../../www/js/languages/ru.js';
 import { askedDelay, backoffDelay, isFinal } from '../../www/js/models/backoff.js';
 import { hue, initials } from '../../www/js/models/colour.js';
-import { Chat } from '../../www/js/models/chat.js';
+import { Chat, privately } from '../../www/js/models/chat.js';
 import { Connection } from '../../www/js/models/connection.js';
 import { layout } from '../../www/js/models/layout.js';
 import { tokens } from '../../www/js/models/markup.js';
@@ -624,12 +624,19 @@ describe('chat', () => {
     assert.equal(chat.rooms.get('wharf').unread, 2);
   });
 
-  test('private message goes to the longest name that is here', () => {
+  test('private message goes to a name, in quotes where it has spaces', () => {
     const { chat, asked, joined } = begun();
     joined({ seq: 0, entries: [], members: [{ id: 'a', name: 'Anna' }, { id: 'b', name: 'Anna Maria' }] });
-    chat.say('/msg anna maria hello there');
-    const { to, text, type } = asked();
-    assert.deepEqual([type, to, text], ['direct', 'b', 'hello there']);
+    for (const [line, id, words] of [
+      ['/msg "anna maria" hello\nthere', 'b', 'hello\nthere'],
+      ['/msg anna maria hello', 'a', 'maria hello'],
+      [`${privately('Anna Maria')}hello`, 'b', 'hello'],
+      [`${privately('Anna')} hello`, 'a', 'hello'],
+    ]) {
+      chat.say(line);
+      const { to, text, type } = asked();
+      assert.deepEqual([type, to, text], ['direct', id, words]);
+    }
     chat.say('/msg Bob hello');
     assert.deepEqual([asked().type, asked().line], ['command', '/msg Bob hello']);
   });

@@ -369,6 +369,19 @@ describe('everybody', () => {
     assert.ok(await ann.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing overflows');
   });
 
+  test('empty room fits a phone however long its name is', async () => {
+    const ann = await person(server.url, { viewport: { width: 390, height: 844 } });
+    await ann.enter('Ann');
+    for (const room of ['площадь', 'ж'.repeat(64), 'x'.repeat(64)]) {
+      await ann.visit(`#${encodeURIComponent(room)}`);
+      await ann.page.locator('.empty h2', { hasText: room }).waitFor();
+      for (const part of await ann.page.locator('.empty h2, .empty p, .invitation, .invitation button').all()) {
+        const { x, width } = await part.boundingBox();
+        assert.ok(x >= 0 && x + width <= 390, `${await part.evaluate(e => e.outerHTML)} at ${x}, ${width} wide`);
+      }
+    }
+  });
+
   test('page speaks Russian to those who do', async () => {
     const ann = await person(server.url, { locale: 'ru-RU' });
     await ann.visit();

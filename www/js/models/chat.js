@@ -23,6 +23,12 @@ const MAX_DIRECTS = 64;
 /** So many items are kept of a room that is open and not read. */
 const KEPT_UNREAD = 6000;
 
+/** `/msg` with a name, in quotes where it has spaces, and what is for its owner alone. */
+const PRIVATE = /^\/msg (?:"(.+?)" |(\S+) )\s*(\S.*)$/s;
+
+/** How a private message to somebody begins. */
+export const privately = name => `/msg ${name.includes(' ') ? `"${name}"` : name} `;
+
 export class Chat {
   me = { id: null, name: null };
   /** By name, in the order in which they were joined. */
@@ -123,9 +129,9 @@ export class Chat {
    */
   say(text) {
     const room = this.current;
-    const to = this.#addressee(text);
+    const [, quoted, word, words] = PRIVATE.exec(text) ?? [];
+    const to = this.#present(quoted ?? word);
     if (to) {
-      const words = text.slice('/msg '.length + to.name.length).trim();
       this.outbox.add(room, { type: 'direct', to: to.id, text: words }, { to });
     } else if (text.startsWith('/') && !text.startsWith('//') && !text.startsWith('/me ')) {
       this.outbox.add(room, { type: 'command', room, line: text });
@@ -135,14 +141,10 @@ export class Chat {
     this.#typedAt = 0;
   }
 
-  /** Whom a `/msg` is for, if they are here: a name may have spaces, so the longest one counts. */
-  #addressee(text) {
-    if (!text.startsWith('/msg ')) return null;
-    const rest = text.slice('/msg '.length).toLowerCase();
-    const named = [...this.room.members.values()].filter(
-      ({ name }) => rest.startsWith(`${name.toLowerCase()} `) && rest.length > name.length + 1,
-    );
-    return named.sort((a, b) => b.name.length - a.name.length)[0] ?? null;
+  /** Who is here by this name. */
+  #present(name) {
+    const people = [...this.room.members.values()];
+    return people.find(person => person.name.toLowerCase() === name?.toLowerCase());
   }
 
   typing() {
