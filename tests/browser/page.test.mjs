@@ -322,7 +322,7 @@ describe('everybody', () => {
     await ann.visit();
     const { keyboard } = ann.page;
     const focused = () => ann.page.evaluate(() => document.activeElement.id);
-    assert.equal(await focused(), 'name');
+    await until(async () => assert.equal(await focused(), 'name'));
     await keyboard.type('Ann');
     await keyboard.press('Enter');
     await ann.connected();
