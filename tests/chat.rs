@@ -636,6 +636,21 @@ fn direct_message_reaches_all_connections_of_both_and_nobody_else_and_once() {
 }
 
 #[test]
+fn direct_message_that_was_delivered_is_no_failure_when_the_other_has_gone() {
+    let mut town = town();
+    let (mut ann, _) = guest(&mut town, "Ann");
+    let (mut bob, to) = guest(&mut town, "Bob");
+    let direct = json!({"type": "direct", "to": to["id"], "cid": "d", "text": "psst"});
+    let first = ask(&mut town, &mut ann, direct.clone());
+    assert_eq!(bob.frames().len(), 1);
+    bob.reset();
+    town.advance(seconds(10));
+    assert_eq!(ask(&mut town, &mut ann, direct), first);
+    let other = json!({"type": "direct", "to": to["id"], "cid": "e", "text": "psst"});
+    assert_eq!(code(&ask(&mut town, &mut ann, other)), "not_present");
+}
+
+#[test]
 fn typing_is_told_to_the_room_and_not_stored() {
     let mut town = town();
     let (mut ann, _) = member(&mut town, "Ann", "lobby");
@@ -677,28 +692,29 @@ fn commands_answer() {
     assert!(notice("/help").contains("/msg NAME TEXT"));
     assert_eq!(notice("/date"), "Thu, 01 Jan 2026");
     assert_eq!(notice("/time"), "00:00:02 GMT");
-    let who = notice("/who");
-    assert!(
-        who == "2 here: Ann, Bob B." || who == "2 here: Bob B., Ann",
-        "{who}"
-    );
+    assert_eq!(notice("/who"), "2 here: Ann, Bob B.");
     assert!(notice("/dance").contains("/help"));
     assert!(notice("/me").contains("/me TEXT"));
+    assert!(notice("/name").contains("/name NAME"));
+    assert!(notice("/msg Bob").contains("/msg NAME TEXT"));
+    let long = notice(&format!("/{}", "x".repeat(8_000)));
+    assert!(long.len() < 200, "{long}");
     let said = ask(&mut town, &mut ann, command("/me waves"));
     assert_eq!(
         (&said["text"], &said["cid"]),
         (&json!("/me waves"), &json!("k"))
     );
-    let direct = ask(&mut town, &mut ann, command("/msg Bob B. good morning"));
+    let direct = ask(&mut town, &mut ann, command("/msg \"Bob B.\" good morning"));
     assert_eq!(
         (&direct["text"], &direct["to"]["name"]),
         (&json!("good morning"), &json!("Bob B."))
     );
     assert_eq!(bob.frames().last(), Some(&direct));
-    assert_eq!(
-        code(&ask(&mut town, &mut ann, command("/msg Nobody hi"))),
-        "not_present"
-    );
+    let mut nobody = command("/msg Nobody hi");
+    nobody["cid"] = json!("n");
+    assert_eq!(code(&ask(&mut town, &mut ann, nobody)), "not_present");
+    let endless = command(&format!("/msg {}", "a ".repeat(100_000)));
+    assert_eq!(code(&ask(&mut town, &mut ann, endless)), "too_large");
     let renamed = tell(&mut town, &mut ann, command("/name Anna"));
     assert_eq!(renamed[0]["name"], "Anna");
 }
@@ -719,6 +735,20 @@ fn too_many_commands_wait_their_time() {
     assert_eq!(error["cid"], "p", "it is told which one");
     town.advance(Duration::from_millis(200));
     assert_eq!(ask(&mut town, &mut ann, ping)["type"], "pong");
+}
+
+#[test]
+fn strangers_have_a_budget_too() {
+    let mut town = town();
+    let mut client = town.connect(HOME);
+    let hello = json!({"type": "hello", "name": ""});
+    let answers: Vec<_> = (0..40)
+        .map(|_| ask(&mut town, &mut client, hello.clone()))
+        .collect();
+    let limited = answers
+        .iter()
+        .filter(|answer| code(answer) == "rate_limited");
+    assert_eq!(limited.count(), 10);
 }
 
 #[test]
@@ -907,6 +937,51 @@ fn joins_wait_for_their_room_to_be_loaded_once() {
 }
 
 #[test]
+fn whoever_leaves_a_room_that_is_being_loaded_is_not_let_in() {
+    let journal = Slow::default();
+    let mut town = town_over(Settings::default(), journal.clone());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    assert!(
+        tell(
+            &mut town,
+            &mut ann,
+            json!({"type": "join", "room": "lobby"})
+        )
+        .is_empty()
+    );
+    let left = ask(
+        &mut town,
+        &mut ann,
+        json!({"type": "leave", "room": "Lobby"}),
+    );
+    assert_eq!(
+        (&left["type"], &left["room"]),
+        (&json!("left"), &json!("lobby"))
+    );
+    journal.finish(empty_room());
+    wake(&mut town);
+    assert!(ann.frames().is_empty());
+}
+
+#[test]
+fn rooms_that_are_being_loaded_count_as_those_one_is_in() {
+    let mut town = town_over(Settings::default(), Slow::default());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    let mut answers = Vec::new();
+    for room in 0..70 {
+        town.advance(seconds(1));
+        let join = json!({"type": "join", "room": format!("room-{room}")});
+        answers.extend(tell(&mut town, &mut ann, join));
+    }
+    assert_eq!(answers.len(), 6);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| code(answer) == "too_many_rooms")
+    );
+}
+
+#[test]
 fn nobody_sees_what_is_not_kept_yet() {
     let journal = Slow::default();
     let mut town = town_over(Settings::default(), journal.clone());
@@ -969,4 +1044,99 @@ fn journal_that_fails_or_is_behind_is_told_to_those_who_asked() {
             "costs no budget"
         );
     }
+}
+
+#[test]
+fn who_leaves_while_the_room_is_being_loaded_does_not_join_it() {
+    let journal = Slow::default();
+    let mut town = town_over(Settings::default(), journal.clone());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    let join = json!({"type": "join", "room": "lobby", "cid": "j"});
+    assert!(tell(&mut town, &mut ann, join).is_empty());
+    let leave = json!({"type": "leave", "room": "lobby", "cid": "l"});
+    let left = ask(&mut town, &mut ann, leave.clone());
+    assert_eq!((&left["type"], &left["cid"]), (&json!("left"), &json!("l")));
+    journal.finish(empty_room());
+    wake(&mut town);
+    assert!(ann.frames().is_empty());
+    assert_eq!(code(&ask(&mut town, &mut ann, leave)), "not_joined");
+    assert_eq!(town.core.handler().usage().rooms, 0);
+}
+
+#[test]
+fn member_that_renamed_left_and_came_back_within_a_second_is_known_by_the_new_name() {
+    let mut town = town();
+    let (mut ann, welcome) = member(&mut town, "Ann", "lobby");
+    let (mut bob, _) = member(&mut town, "Bob", "lobby");
+    town.advance(seconds(2));
+    // Tells at once, so that what follows waits for a second.
+    tell(
+        &mut town,
+        &mut bob,
+        json!({"type": "rename", "name": "Rob"}),
+    );
+    bob.frames();
+    tell(
+        &mut town,
+        &mut ann,
+        json!({"type": "rename", "name": "Anna"}),
+    );
+    tell(
+        &mut town,
+        &mut ann,
+        json!({"type": "leave", "room": "lobby"}),
+    );
+    join(&mut town, &mut ann, "lobby", None);
+    town.advance(seconds(2));
+    let news = bob.frames().pop().unwrap();
+    let anna = json!([{"id": welcome["id"], "name": "Anna"}]);
+    assert_eq!(news["arrived"], anna, "{news}");
+}
+
+#[test]
+fn members_are_listed_by_the_names_that_the_room_knows() {
+    let mut town = town();
+    let (mut ann, welcome) = member(&mut town, "Ann", "lobby");
+    let (mut bob, _) = member(&mut town, "Bob", "lobby");
+    town.advance(seconds(2));
+    ann.reset();
+    town.run();
+    let session = &welcome["session"];
+    let hello = |name| json!({"type": "hello", "name": name, "session": session});
+    // In grace in the room, and renamed there and back outside of it.
+    let (mut ann, _) = guest_as(&mut town, hello("Anna"));
+    let (_cid, _) = member(&mut town, "Cid", "lobby");
+    bob.frames();
+    let joined = join(&mut town, &mut bob, "lobby", None);
+    assert_eq!(joined["members"][0]["name"], "Ann", "{joined}");
+    join(&mut town, &mut ann, "lobby", None);
+    town.advance(seconds(2));
+    let news = bob.frames().pop().unwrap();
+    let anna = json!([{"id": welcome["id"], "name": "Anna"}]);
+    assert_eq!(news["renamed"], anna, "{news}");
+}
+
+#[test]
+fn departure_is_told_although_another_session_has_the_place() {
+    let mut town = town_with(Settings {
+        max_sessions: 1,
+        ..Settings::default()
+    });
+    let (mut eve, _) = member(&mut town, "Eve", "lobby");
+    let (mut ann, welcome) = member(&mut town, "Ann", "lobby");
+    let (mut bob, _) = member(&mut town, "Bob", "lobby");
+    let (mut cid, _) = guest(&mut town, "Cid");
+    town.advance(seconds(2));
+    for gone in [&mut eve, &mut ann, &mut cid] {
+        gone.reset();
+        town.run();
+    }
+    // That Eve has left is told at once, and that Ann has, within a second.
+    town.advance(seconds(5));
+    let (_dan, _) = member(&mut town, "Dan", "lobby");
+    town.advance(seconds(2));
+    let ann = json!({"id": welcome["id"], "name": "Ann"});
+    let frames = bob.frames();
+    let left = frames.iter().flat_map(|frame| frame["left"].as_array());
+    assert!(left.flatten().any(|person| *person == ann), "{frames:?}");
 }

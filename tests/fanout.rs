@@ -3,31 +3,14 @@
 //! exactly the frames it should, whole and in the order they were handed in.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::VecDeque;
+#[path = "common/fanout_model.rs"]
+mod model;
+
 use std::io::{self, IoSlice};
-use std::time::Duration;
 
+use model::{OUTBOX_BYTES, SUBSCRIBERS, Step, TAPE_BYTES, TOPICS, run, short_write};
 use proptest::prelude::*;
-use veche::fanout::{Fanout, Flushed, Subscriber, Topic};
-
-const TAPE_BYTES: usize = 600;
-const OUTBOX_BYTES: usize = 400;
-const SUBSCRIBERS: usize = 4;
-const TOPICS: u64 = 3;
-
-#[derive(Clone, Debug)]
-enum Step {
-    Subscribe(usize, u64),
-    Unsubscribe(usize, u64),
-    Publish(u64, usize),
-    Send(usize, usize),
-    /// Flush one subscriber whose socket takes that many bytes.
-    Flush(usize, usize),
-    /// Flush the topics that are due; each socket takes that many bytes.
-    FlushTopics(usize),
-    End(usize),
-    Release(usize),
-}
+use veche::fanout::{Encoding, Fanout, Flushed, Subscriber, Topic};
 
 fn step() -> impl Strategy<Value = Step> {
     let subscriber = 0..SUBSCRIBERS;
@@ -46,203 +29,6 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A frame the model expects a subscriber to get.
-#[derive(Debug)]
-struct Expected {
-    topic: Option<u64>,
-    bytes: Vec<u8>,
-}
-
-#[derive(Debug, Default)]
-struct Peer {
-    subscriber: Subscriber,
-    topics: Vec<u64>,
-    expected: VecDeque<Expected>,
-    /// How much of the first expected frame has arrived.
-    arrived: usize,
-    /// Its last private frame is queued.
-    is_ending: bool,
-}
-
-impl Peer {
-    /// Takes the written bytes off what was expected, in order.
-    fn receive(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            let frame = self.expected.front().expect("more arrived than was sent");
-            assert_eq!(byte, frame.bytes[self.arrived], "out of order or torn");
-            self.arrived += 1;
-            if self.arrived == frame.bytes.len() {
-                self.arrived = 0;
-                self.expected.pop_front();
-            }
-        }
-    }
-
-    /// What of a topic was not begun to be written.
-    fn unread(&self, topic: u64) -> impl Iterator<Item = &Expected> {
-        let begun = usize::from(self.arrived > 0);
-        let rest = self.expected.iter().skip(begun);
-        rest.filter(move |frame| frame.topic == Some(topic))
-    }
-
-    fn skip(&mut self, missed: u64) {
-        let lags = |t: &u64| self.unread(*t).map(|f| f.bytes.len()).sum::<usize>() > TAPE_BYTES;
-        let newest_only = |t: &u64| self.unread(*t).count() == 1;
-        let must = self.topics.iter().any(|t| lags(t) && !newest_only(t));
-        let skipped: u64 = self
-            .topics
-            .iter()
-            .map(|t| self.unread(*t).count() as u64)
-            .sum();
-        assert_eq!(missed > 0, must, "lagging is falling off a tape");
-        if missed > 0 {
-            assert_eq!(missed, skipped);
-            let begun = usize::from(self.arrived > 0);
-            let topics = &self.topics;
-            let mut place = 0;
-            self.expected.retain(|frame| {
-                place += 1;
-                place <= begun || !frame.topic.is_some_and(|t| topics.contains(&t))
-            });
-        }
-    }
-
-    /// Everything has arrived, or everything up to the last private frame.
-    fn assert_complete(&self) {
-        let complete = if self.is_ending {
-            self.arrived == 0 && self.expected.iter().all(|f| f.topic.is_some())
-        } else {
-            self.expected.is_empty()
-        };
-        assert!(complete, "never arrived: {:?}", self.expected);
-    }
-
-    fn flush(&mut self, fanout: &mut Fanout, takes: usize) {
-        let missed = fanout.skip_if_lagging(&self.subscriber);
-        self.skip(missed);
-        let mut got = Vec::new();
-        let write = |slices: &[IoSlice<'_>]| short_write(slices, takes, &mut got);
-        let flushed = fanout.flush(&mut self.subscriber, 1 << 20, write).unwrap();
-        self.receive(&got);
-        match flushed {
-            Flushed::All => self.assert_complete(),
-            Flushed::Blocked => assert_eq!(got.len(), takes),
-            Flushed::Budget => panic!("the budget is larger than everything"),
-        }
-    }
-}
-
-/// A socket that takes `takes` bytes in all and then no more.
-fn short_write(slices: &[IoSlice<'_>], takes: usize, got: &mut Vec<u8>) -> io::Result<usize> {
-    assert!(slices.iter().all(|slice| !slice.is_empty()));
-    let before = got.len();
-    let all = slices.iter().flat_map(|slice| slice.iter());
-    got.extend(all.take(takes - before));
-    match got.len() - before {
-        0 => Err(io::ErrorKind::WouldBlock.into()),
-        written => Ok(written),
-    }
-}
-
-fn run(steps: Vec<Step>) {
-    let mut fanout = Fanout::new(TAPE_BYTES, OUTBOX_BYTES);
-    let mut peers: Vec<Peer> = (0..SUBSCRIBERS).map(|_| Peer::default()).collect();
-    let mut stamp = 0_u8;
-    let mut frame = |bytes: usize| -> Vec<u8> {
-        stamp = stamp.wrapping_add(1);
-        (0..bytes)
-            .map(|i| stamp ^ u8::try_from(i % 251).unwrap())
-            .collect()
-    };
-    for step in steps {
-        match step {
-            Step::Subscribe(s, topic) if !peers[s].is_ending => {
-                let key = u32::try_from(s).unwrap();
-                fanout.subscribe(Topic(topic), key, &mut peers[s].subscriber);
-                if !peers[s].topics.contains(&topic) {
-                    peers[s].topics.push(topic);
-                }
-            }
-            Step::Unsubscribe(s, topic) if !peers[s].is_ending => {
-                let peer = &mut peers[s];
-                let missed = fanout.skip_if_lagging(&peer.subscriber);
-                peer.skip(missed);
-                fanout.unsubscribe(Topic(topic), &mut peer.subscriber);
-                peer.topics.retain(|&t| t != topic);
-                for frame in peer.expected.iter_mut().filter(|f| f.topic == Some(topic)) {
-                    frame.topic = None;
-                }
-            }
-            Step::Publish(topic, bytes) => {
-                let bytes = frame(bytes);
-                fanout.publish(Topic(topic), &bytes[..4], &bytes[4..]);
-                for peer in peers.iter_mut().filter(|p| p.topics.contains(&topic)) {
-                    let (topic, bytes) = (Some(topic), bytes.clone());
-                    peer.expected.push_back(Expected { topic, bytes });
-                }
-            }
-            Step::Send(s, bytes) if !peers[s].is_ending => {
-                let (peer, bytes) = (&mut peers[s], frame(bytes));
-                let over = peer.subscriber.private_bytes() > OUTBOX_BYTES;
-                let sent = fanout.send(&mut peer.subscriber, &bytes[..2], &bytes[2..]);
-                assert_eq!(sent, !over, "one frame fits until the bound is passed");
-                if sent {
-                    peer.expected.push_back(Expected { topic: None, bytes });
-                }
-            }
-            Step::Flush(s, takes) => peers[s].flush(&mut fanout, takes),
-            Step::FlushTopics(takes) => flush_topics(&mut fanout, &mut peers, takes),
-            Step::End(s) if !peers[s].is_ending => {
-                let (peer, bytes) = (&mut peers[s], frame(6));
-                if fanout.send(&mut peer.subscriber, &bytes, &[]) {
-                    peer.expected.push_back(Expected { topic: None, bytes });
-                    peer.subscriber.end();
-                    peer.is_ending = true;
-                }
-            }
-            Step::Release(s) => {
-                fanout.release(&mut peers[s].subscriber);
-                peers[s] = Peer::default();
-            }
-            Step::Subscribe(..) | Step::Unsubscribe(..) | Step::Send(..) | Step::End(_) => {}
-        }
-    }
-    for peer in &mut peers {
-        peer.flush(&mut fanout, usize::MAX);
-    }
-}
-
-/// What the server does at the end of a turn: who follows one tape only is
-/// written to from it, everybody else is flushed.
-fn flush_topics(fanout: &mut Fanout, peers: &mut [Peer], takes: usize) {
-    let mut due = Vec::new();
-    assert_eq!(fanout.take_due(Duration::ZERO, &mut due), None);
-    for topic in due {
-        let mut others = Vec::new();
-        fanout.walk(topic, |tape, member| {
-            let peer = &mut peers[member.key as usize];
-            if !peer.subscriber.follows_one_tape() || tape.lag(member.position) > 0 {
-                others.push(member.key as usize);
-                return;
-            }
-            let (front, back) = tape.slices(member.position, tape.end());
-            let mut got = Vec::new();
-            let slices = [IoSlice::new(front), IoSlice::new(back)];
-            let used: Vec<_> = slices.into_iter().filter(|s| !s.is_empty()).collect();
-            if short_write(&used, takes, &mut got).is_ok() {
-                let (position, rest) = tape.advance(member.position, got.len());
-                peer.subscriber.push_torn(rest);
-                member.position = position;
-                peer.receive(&got);
-            }
-        });
-        for key in others {
-            peers[key].flush(fanout, takes);
-        }
-        fanout.settle(topic);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
@@ -256,9 +42,9 @@ fn reply_does_not_overtake_an_earlier_broadcast_nor_a_broadcast_the_reply() {
     let mut fanout = Fanout::new(TAPE_BYTES, OUTBOX_BYTES);
     let mut one = Subscriber::default();
     fanout.subscribe(Topic(7), 0, &mut one);
-    fanout.publish(Topic(7), b"[before]", b"");
+    fanout.publish(Topic(7), Encoding::Plain, b"[before]", b"");
     assert!(fanout.send(&mut one, b"[reply]", b""));
-    fanout.publish(Topic(7), b"[after]", b"");
+    fanout.publish(Topic(7), Encoding::Plain, b"[after]", b"");
     let mut got = Vec::new();
     let write = |slices: &[IoSlice<'_>]| short_write(slices, usize::MAX, &mut got);
     assert_eq!(
@@ -266,6 +52,19 @@ fn reply_does_not_overtake_an_earlier_broadcast_nor_a_broadcast_the_reply() {
         Flushed::All
     );
     assert_eq!(got, b"[before][reply][after]");
+}
+
+#[test]
+fn subscriber_that_lags_is_told_so_when_it_leaves_and_gets_nothing_of_it() {
+    let mut fanout = Fanout::new(TAPE_BYTES, OUTBOX_BYTES);
+    let mut one = Subscriber::default();
+    fanout.subscribe(Topic(7), 0, &mut one);
+    for _ in 0..3 {
+        fanout.publish(Topic(7), Encoding::Plain, &[b'x'; 400], b"");
+    }
+    assert!(fanout.send(&mut one, b"[reply]", b""));
+    assert_eq!(fanout.unsubscribe(Topic(7), &mut one), 3);
+    assert_eq!(one.private_bytes(), 0);
 }
 
 #[test]
@@ -282,7 +81,7 @@ fn stopping_on_the_budget_is_told_apart_from_a_blocked_peer() {
     );
     let mut all = |slices: &[IoSlice<'_>]| Ok(slices.iter().map(|s| s.len()).sum());
     fanout.subscribe(Topic(1), 0, &mut one);
-    fanout.publish(Topic(1), b"x", b"");
+    fanout.publish(Topic(1), Encoding::Plain, b"x", b"");
     assert_eq!(
         fanout.flush(&mut one, 0, &mut all).unwrap(),
         Flushed::Budget

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
@@ -259,6 +259,35 @@ fn output_that_nobody_takes_changes_nothing() {
 }
 
 #[test]
+fn output_that_is_full_changes_nothing() {
+    let folder = Scratch::new("full");
+    let pipe = folder.pipe("pipe");
+    let both_ends = File::options()
+        .read(true)
+        .write(true)
+        .open(folder.path("pipe"));
+    let mut full = both_ends.expect("a pipe");
+    full.write_all(&[b'x'; PIPE_BYTES])
+        .expect("room for as much");
+    let mut deaf = command_redirected(&format!("1<>{pipe}"));
+    deaf.args(["--listen", "127.0.0.1:0", "--log", "debug"]);
+    assert_serves(&mut deaf, 1);
+}
+
+#[test]
+fn log_on_a_terminal_that_was_halted_changes_nothing() {
+    let terminal = "import os, sys
+master, terminal = os.openpty()
+os.set_inheritable(master, True)
+os.dup2(terminal, 2)
+os.execv(sys.argv[1], sys.argv[1:])";
+    let mut deaf = Command::new("python3");
+    deaf.args(["-c", terminal, env!("CARGO_BIN_EXE_veche")]);
+    deaf.args(["--listen", "127.0.0.1:0", "--log", "trace"]);
+    assert_serves(&mut deaf, 1000);
+}
+
+#[test]
 fn log_that_nobody_takes_changes_nothing() {
     let folder = Scratch::new("log");
     let pipe = folder.pipe("pipe");
@@ -327,6 +356,9 @@ fn read_close(client: &mut impl Read) -> u16 {
     client.read_exact(&mut payload).expect("its payload");
     u16::from_be_bytes([payload[0], payload[1]])
 }
+
+/// What a pipe of Linux holds.
+const PIPE_BYTES: usize = 64 * 1024;
 
 /// A folder that is gone when the test is over.
 struct Scratch(PathBuf);

@@ -7,6 +7,7 @@ mod world;
 use std::time::Duration;
 
 use tungstenite::Message as Frame;
+use veche::http::assets::Embedded;
 use veche::{Close, Config, ConnectionId, Context, Handler, Message, Opening, Topic};
 use world::{REQUEST, World, close, stop};
 
@@ -19,6 +20,7 @@ const ALL: Topic = Topic(1);
 struct Puppet {
     log: Vec<String>,
     keep_the_slow: bool,
+    answer_the_slow: bool,
 }
 
 impl Handler for Puppet {
@@ -32,6 +34,7 @@ impl Handler for Puppet {
             Message::Text("bye") => cx.close(id, veche::CloseCode::NORMAL, "as you wish"),
             Message::Text("tick") => cx.tick_at(cx.now() + Duration::from_secs(3)),
             Message::Text(text) if text.starts_with("all ") => cx.publish(ALL, &text[4..]),
+            Message::Text("too much") => (0..4).for_each(|_| cx.send(id, &"x".repeat(1000))),
             Message::Text("much") => cx.send(id, &"x".repeat(1000)),
             message => cx.send(id, message),
         }
@@ -47,6 +50,10 @@ impl Handler for Puppet {
 
     fn lagged(&mut self, cx: &mut Context<'_>, id: ConnectionId, missed: u64) {
         self.log.push(format!("lagged {id} {missed}"));
+        if self.answer_the_slow {
+            cx.send(id, "you are slow");
+            cx.send(id, "very slow");
+        }
         if !self.keep_the_slow {
             cx.close(id, veche::CloseCode::new(4008), "too slow");
         }
@@ -113,7 +120,7 @@ fn frames_behind_a_refused_request_are_never_looked_at() {
 }
 
 #[test]
-fn request_delivered_byte_by_byte_is_accepted_and_parsed_once_a_line() {
+fn request_delivered_byte_by_byte_is_accepted() {
     let mut world = world();
     let mut client = world.accept(HOME);
     for byte in REQUEST.as_bytes() {
@@ -121,6 +128,33 @@ fn request_delivered_byte_by_byte_is_accepted_and_parsed_once_a_line() {
         world.run();
     }
     assert!(client.read().starts_with(b"HTTP/1.1 101 "));
+}
+
+#[test]
+fn pipelined_request_behind_one_that_came_in_two_parts_is_answered() {
+    let config = Config {
+        assets: Some(Box::new(Embedded::new(&[("index.html", b"page")]))),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut client = world.accept(HOME);
+    client.write(b"GET /first HTTP/1.1\r\nHost: veche\r\nX-Long: aaaaaaaaaaaaaaaa\r\n");
+    world.run();
+    client.write(b"\r\nGET / HTTP/1.1\r\nHost: veche\r\n\r\n");
+    world.run();
+    let text = String::from_utf8(client.read()).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 404 ").count(), 1, "{text}");
+    assert_eq!(text.matches("HTTP/1.1 200 ").count(), 1, "{text}");
+}
+
+#[test]
+fn refusal_of_head_has_no_body() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    client.write(b"HEAD / HTTP/1.1\r\nHost: veche\r\n\r\n");
+    world.run();
+    let text = String::from_utf8(client.read()).unwrap();
+    assert!(text.starts_with("HTTP/1.1 426 ") && text.ends_with("\r\n\r\n"));
 }
 
 #[test]
@@ -427,6 +461,138 @@ fn one_address_has_a_bound_and_the_loopback_has_not() {
 }
 
 #[test]
+fn peer_that_sends_nothing_more_still_gets_its_answers() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    let frame = [0x81, 0x82, 0, 0, 0, 0, b'H', b'i'];
+    client.write(&[REQUEST.as_bytes(), &frame].concat());
+    client.finish();
+    world.run();
+    assert!(client.read().ends_with(b"\r\n\r\n\x81\x02Hi"));
+    assert!(client.is_shut() && client.is_gone());
+    assert_eq!(
+        log(&mut world),
+        ["open 0.1 /ws", "close 0.1 1006 the peer is gone"]
+    );
+}
+
+#[test]
+fn those_who_came_first_are_not_refused_for_those_who_came_later() {
+    let config = Config {
+        max_connections_per_address: 1,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut first = world.accept(AWAY);
+    let mut second = world.accept(AWAY);
+    for client in [&mut first, &mut second] {
+        client.write(REQUEST.as_bytes());
+    }
+    world.run();
+    assert!(first.read().starts_with(b"HTTP/1.1 101 "));
+    assert!(second.read().starts_with(b"HTTP/1.1 429 "));
+}
+
+#[test]
+fn one_address_cannot_hold_any_number_of_silent_connections() {
+    let config = Config {
+        max_connections_per_address: 2,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let silent: Vec<_> = (0..100).map(|_| world.accept(AWAY)).collect();
+    world.run();
+    assert_eq!(world.core.connections(), 4);
+    drop(silent);
+    let _home: Vec<_> = (0..100).map(|_| world.connect(HOME)).collect();
+}
+
+#[test]
+fn reader_that_was_over_its_bound_is_asked_before_it_is_lost() {
+    let config = Config {
+        outbox_bytes: 2_500,
+        stall_timeout: seconds(300),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut client = world.connect(HOME);
+    client.set_capacity(Some(0));
+    (0..3).for_each(|_| client.send("much"));
+    world.run();
+    world.advance(seconds(40));
+    client.set_capacity(None);
+    world.run();
+    assert!(client.read().ends_with(&[0x89, 0]), "a Ping");
+    world.advance(seconds(5));
+    assert!(!client.is_gone());
+}
+
+#[test]
+fn handler_may_answer_somebody_who_is_too_slow() {
+    let config = Config {
+        outbox_bytes: 1_500,
+        ..Config::default()
+    };
+    let puppet = Puppet {
+        keep_the_slow: true,
+        answer_the_slow: true,
+        ..Puppet::default()
+    };
+    let mut world = World::new(config, puppet);
+    let mut client = world.connect(HOME);
+    log(&mut world);
+    client.set_capacity(Some(0));
+    client.send("too much");
+    world.run();
+    assert_eq!(log(&mut world), ["lagged 0.1 2"]);
+    client.set_capacity(None);
+    world.run();
+    assert_eq!(
+        client.messages(),
+        [Frame::text("you are slow"), Frame::text("very slow")]
+    );
+}
+
+#[test]
+fn handler_that_answers_the_slow_with_too_much_is_not_called_without_end() {
+    let config = Config {
+        outbox_bytes: 5,
+        ..Config::default()
+    };
+    let puppet = Puppet {
+        keep_the_slow: true,
+        answer_the_slow: true,
+        ..Puppet::default()
+    };
+    let mut world = World::new(config, puppet);
+    let mut client = world.connect(HOME);
+    log(&mut world);
+    client.send("too much");
+    world.run();
+    assert_eq!(log(&mut world), ["lagged 0.1 3"]);
+}
+
+#[test]
+fn flood_of_many_does_not_keep_the_others_waiting_for_all_of_it() {
+    let mut world = world();
+    let mut floods: Vec<_> = (0..40).map(|_| world.connect(HOME)).collect();
+    let mut quiet = world.connect(HOME);
+    for flood in &mut floods {
+        flood.send("x".repeat(200_000));
+    }
+    quiet.send("hello");
+    for (place, reads) in (0..41).map(|place| (place, true)) {
+        world.core.event(place, reads, false, false);
+    }
+    world.core.turn(false);
+    let waiting = floods.iter().filter(|flood| flood.reads() == 1).count();
+    assert!(waiting > 10, "a turn has a bound: {waiting} wait");
+    world.run();
+    assert_eq!(quiet.messages().len(), 1);
+    assert!(floods.iter_mut().all(|flood| flood.messages().len() == 1));
+}
+
+#[test]
 fn place_of_an_address_is_free_again_when_its_connection_has_ended() {
     let config = Config {
         max_connections_per_address: 1,
@@ -598,4 +764,24 @@ fn peer_that_shuts_its_side_after_a_request_still_gets_the_answer() {
     world.run();
     assert!(client.read().starts_with(b"HTTP/1.1 426 "));
     assert!(client.is_gone());
+}
+
+#[test]
+fn nothing_comes_after_a_frame_that_did_not_fit() {
+    let config = Config {
+        outbox_bytes: 10,
+        ..Config::default()
+    };
+    let handler = |cx: &mut Context<'_>, id: ConnectionId, _: Message<'_>| {
+        cx.subscribe(id, ALL);
+        cx.send(id, "more than fits");
+        cx.send(id, "does not fit");
+        cx.publish(ALL, "follows what did not fit");
+    };
+    let mut world = World::new(config, handler);
+    let mut client = world.connect(HOME);
+    client.send("x");
+    world.run();
+    let messages = client.messages();
+    assert_eq!(messages, [Frame::Close(Some(close(1008, "too slow")))]);
 }

@@ -1,22 +1,26 @@
 //! The commands that people type: `/help`, `/name` and so on.
 
-use std::time::UNIX_EPOCH;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Chat;
 use super::conversation::names_of;
 use super::journal::Journal;
+use super::names::MAX_NAME_CHARS;
 use super::session::SessionKey;
 use super::wire::{Answer, Command, CommandHelp, Error, ErrorCode};
+use crate::http::date::HttpDate;
 use crate::server::{ConnectionId, Context};
 
 /// All commands. [`Chat::command`] follows them.
 pub(super) const COMMANDS: [CommandHelp; 7] = [
     help("help", "/help", "Lists the commands."),
     help("name", "/name NAME", "Changes your name."),
-    help("msg", "/msg NAME TEXT", "Writes to one person alone."),
+    help(
+        "msg",
+        "/msg NAME TEXT",
+        "Writes to one person alone; a name with blanks goes in quotes.",
+    ),
     help("me", "/me TEXT", "Says what you do."),
     help("who", "/who", "Tells who is in this room."),
     help("date", "/date", "Tells the date at the server (UTC)."),
@@ -33,59 +37,48 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
         let cid = command.cid();
         let line = command.line()?.trim();
+        self.check_text(line)?;
         let line = line.strip_prefix('/').unwrap_or(line);
         let (name, rest) = split_word(line);
-        let room = command.room.as_deref();
-        let now = httpdate::fmt_http_date(UNIX_EPOCH + cx.unix_time());
+        let room = || command.room().map_err(|_| ErrorCode::NotJoined);
+        let now = HttpDate::from_unix_time(cx.unix_time()).to_string();
         let notice = match name {
             "help" => help_text(),
             "date" => now.get(..16).unwrap_or_default().to_owned(),
             "time" => now.get(17..).unwrap_or_default().to_owned(),
             "who" => {
-                let room = room.ok_or(ErrorCode::NotJoined)?;
-                let place = self.joined_room(id, key, room)?;
+                let place = self.joined_room(id, key, room()?)?;
                 let (people, count) = self.members(place);
                 let more = if count > people.len() { ", …" } else { "" };
                 format!("{count} here: {}{more}", names_of(&people))
             }
-            "name" => {
-                return self.rename(cx, id, key, rest, cid);
-            }
+            "name" if !rest.is_empty() => return self.rename(cx, id, key, rest, cid),
             "me" if !rest.is_empty() => {
-                let room = room.ok_or(ErrorCode::NotJoined)?;
                 let text = format!("/me {rest}");
                 let cid = self.cid_or_new(cid);
-                return self.say(cx, id, key, room, &text, &cid);
+                return self.say(cx, id, key, room()?, &text, &cid);
             }
-            "msg" => {
-                let (to, text) = self.recipient(rest)?;
+            "msg" if !recipient(rest).1.is_empty() => {
+                let (name, text) = recipient(rest);
+                let to = self.sessions.with_name(name);
                 let cid = self.cid_or_new(cid);
-                return self.send_direct(cx, id, key, Some(to), text, &cid);
+                return self.send_direct(cx, id, key, to, text, &cid);
             }
             _ => match COMMANDS.iter().find(|known| known.name == name) {
                 Some(known) => format!("Write it so: {}", known.usage),
-                None => format!("There is no command /{name}; /help lists them."),
+                None => {
+                    let name: String = name.chars().take(MAX_NAME_CHARS).collect();
+                    format!("There is no command /{name}; /help lists them.")
+                }
             },
         };
         let text = &*notice;
         cx.send(id, &Answer::Notice { text, cid }.to_json());
         Ok(())
-    }
-
-    /// The session that a line begins with the name of, and the text after it.
-    /// Names may have blanks in them: the longest one that is somebody's counts.
-    fn recipient<'t>(&self, rest: &'t str) -> Result<(SessionKey, &'t str), Error> {
-        let blanks = rest.match_indices(' ').map(|(place, _)| place);
-        let found = blanks.filter_map(|place| {
-            let (name, text) = rest.split_at_checked(place)?;
-            Some((self.sessions.with_name(name.trim())?, text.trim()))
-        });
-        let found = found.filter(|(_, text)| !text.is_empty()).last();
-        found.ok_or_else(|| ErrorCode::NotPresent.into())
     }
 
     fn cid_or_new(&mut self, cid: Option<&str>) -> String {
@@ -98,6 +91,15 @@ impl<J: Journal> Chat<J> {
             str::to_owned,
         )
     }
+}
+
+/// Whom a line is for, and what: a name with blanks in it stands in quotes.
+fn recipient(line: &str) -> (&str, &str) {
+    let quoted = line
+        .strip_prefix('"')
+        .and_then(|line| line.split_once("\" "));
+    let (name, text) = quoted.unwrap_or_else(|| split_word(line));
+    (name, text.trim())
 }
 
 fn split_word(line: &str) -> (&str, &str) {

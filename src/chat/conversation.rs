@@ -8,8 +8,8 @@ use log::error;
 
 use super::journal::{Draft, Entry, Job, Journal, Outcome, Page, Person};
 use super::room::{MAX_ENTRIES, MAX_ENTRIES_BYTES, Newest};
-use super::session::SessionKey;
-use super::wire::{self, After, Answer, Command, Error, ErrorCode};
+use super::session::{Direct, SessionKey};
+use super::wire::{self, Answer, Command, Error, ErrorCode};
 use super::{Chat, millis};
 use crate::server::{ConnectionId, Context};
 
@@ -38,7 +38,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
         let (room, text) = (command.room()?, command.text()?);
         self.say(cx, id, key, room, text, command.required_cid()?)
@@ -81,7 +81,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
         let to = self.sessions.with_id(command.to()?);
         let (text, cid) = (command.text()?, command.required_cid()?);
@@ -98,30 +98,44 @@ impl<J: Journal> Chat<J> {
         cid: &str,
     ) -> Result<(), Error> {
         self.check_text(text)?;
+        let Some(sender) = self.sessions.get(key) else {
+            return Ok(());
+        };
+        let from = &sender.person;
+        if let Some(Direct { time, to, .. }) = sender.direct(cid) {
+            // It has arrived; only the answer has not.
+            let time = *time;
+            let answer = Answer::Direct {
+                time,
+                from,
+                to,
+                text,
+                cid,
+            };
+            cx.send(id, &answer.to_json());
+            return Ok(());
+        }
         let recipient = to.and_then(|to| self.sessions.get(to));
         let recipient = recipient.filter(|session| !session.tabs.is_empty());
         let recipient = recipient.ok_or(ErrorCode::NotPresent)?;
-        let to_person = recipient.person.clone();
-        let mut ids: Vec<ConnectionId> = recipient.tabs.iter().map(|tab| tab.id).collect();
-        let Some(sender) = self.sessions.get_mut(key) else {
-            return Ok(());
-        };
-        if sender.is_repeated(cid) {
-            // It has arrived; only the answer has not.
-            ids = vec![id];
-        } else if to != Some(key) {
-            ids.extend(sender.tabs.iter().map(|tab| tab.id));
-        }
+        let time = millis(cx.unix_time());
         let answer = Answer::Direct {
-            time: millis(cx.unix_time()),
-            from: &sender.person,
-            to: &to_person,
+            time,
+            from,
+            to: &recipient.person,
             text,
             cid,
         };
         let json = answer.to_json();
-        for id in ids {
-            cx.send(id, &json);
+        // Somebody may write to themselves.
+        let own_tabs = sender.tabs.iter().filter(|_| to != Some(key));
+        for tab in recipient.tabs.iter().chain(own_tabs) {
+            cx.send(tab.id, &json);
+        }
+        let to = recipient.person.clone();
+        if let Some(sender) = self.sessions.get_mut(key) {
+            let cid = cid.to_owned();
+            sender.remember_direct(Direct { cid, time, to });
         }
         Ok(())
     }
@@ -131,7 +145,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, command.room()?)?;
         if let (Some(room), Some(session)) = (self.rooms.get(place), self.sessions.get(key)) {
@@ -145,12 +159,12 @@ impl<J: Journal> Chat<J> {
         &mut self,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, command.room()?)?;
-        let page = match (command.before, &command.after) {
+        let page = match (command.before()?, command.after()?) {
             (Some(seq), None) => Page::Before(seq),
-            (None, Some(After::Seq(seq))) => Page::After(*seq),
+            (None, Some(seq)) => Page::After(seq),
             _ => {
                 let text = "History goes either before or after a seq.";
                 return Err(Error::new(ErrorCode::BadRequest, text));
@@ -160,7 +174,9 @@ impl<J: Journal> Chat<J> {
             return Err(ErrorCode::NotJoined.into());
         };
         let room = Arc::clone(&room.name);
-        let limit = command.limit.and_then(|limit| usize::try_from(limit).ok());
+        let limit = command
+            .limit()?
+            .and_then(|limit| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES);
         let job = Job::History {
             room: Arc::clone(&room),
@@ -205,6 +221,8 @@ impl<J: Journal> Chat<J> {
         cid: &str,
         outcome: Outcome,
     ) {
+        let tab = self.session_of(id).and_then(|key| self.tab(key, id));
+        let has_left = tab.is_some_and(|tab| !tab.rooms.contains(&place));
         let Some(room) = self.rooms.get_mut(place) else {
             return;
         };
@@ -213,6 +231,9 @@ impl<J: Journal> Chat<J> {
             Outcome::Appended(entry) => {
                 let json = wire::entry_json(&entry);
                 cx.publish(room.topic, &json);
+                if has_left {
+                    cx.send(id, &json);
+                }
                 room.newest.push(entry.seq, json);
             }
             Outcome::Repeated(entry) => cx.send(id, &wire::entry_json(&entry)),
@@ -234,6 +255,9 @@ impl<J: Journal> Chat<J> {
         } = outcome
         else {
             for joining in waiting {
+                if let Some(key) = self.session_of(joining.id) {
+                    self.take_loading(joining.id, key, place);
+                }
                 let error = Error::from(ErrorCode::Storage);
                 cx.send(joining.id, &error.to_json(joining.cid.as_deref()));
             }
@@ -246,11 +270,9 @@ impl<J: Journal> Chat<J> {
         }
         room.newest.seq = seq;
         for joining in waiting {
-            let client = self.clients.get(joining.id.index());
             // It may have gone meanwhile, and another one may have its place.
-            if let Some(key) = client.copied().flatten()
-                && cx.address(joining.id).is_some()
-            {
+            if let Some(key) = self.session_of(joining.id) {
+                self.take_loading(joining.id, key, place);
                 let (after, cid) = (joining.after.as_ref(), joining.cid.as_deref());
                 self.enter(cx, place, joining.id, key, after, cid);
             }
@@ -258,7 +280,7 @@ impl<J: Journal> Chat<J> {
         self.unload_if_unused(place);
     }
 
-    fn check_text(&self, text: &str) -> Result<(), Error> {
+    pub(super) fn check_text(&self, text: &str) -> Result<(), Error> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::BadRequest, "The text is empty."));
         }
@@ -305,9 +327,7 @@ fn history_done(
 }
 
 pub(super) fn busy() -> Error {
-    let mut error = Error::from(ErrorCode::Busy);
-    error.retry_ms = Some(millis(BUSY_RETRY));
-    error
+    Error::from(ErrorCode::Busy).retry_ms(millis(BUSY_RETRY))
 }
 
 /// What a batch of a slow disk takes.

@@ -76,6 +76,21 @@ impl Default for Settings {
     }
 }
 
+/// How much a chat holds at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Rooms in use.
+    pub rooms: usize,
+    /// Sessions, connected or remembered.
+    pub sessions: usize,
+    /// Connections that have said hello.
+    pub clients: usize,
+    /// Jobs that the journal has not answered.
+    pub jobs: usize,
+    /// What is to be done later.
+    pub plans: usize,
+}
+
 /// Fills a buffer with what nobody can guess.
 type Random = Box<dyn FnMut(&mut [u8])>;
 
@@ -86,8 +101,8 @@ pub struct Chat<J> {
     journal: J,
     random: Random,
     sessions: Sessions,
-    /// By a connection's place: who it is, once it has said hello.
-    clients: Vec<Option<SessionKey>>,
+    /// By a connection's place.
+    clients: Vec<Client>,
     rooms: Slab<Room>,
     rooms_by_name: HashMap<Arc<str>, usize>,
     next_topic: u64,
@@ -98,6 +113,15 @@ pub struct Chat<J> {
     rate: Rate,
     address_rate: Rate,
     addresses: HashMap<IpAddr, Budget>,
+    max_addresses: usize,
+}
+
+/// Who a connection is.
+#[derive(Clone, Copy, Debug)]
+enum Client {
+    /// It has not said hello; what it may still say is its own.
+    Stranger(Budget),
+    Known(SessionKey),
 }
 
 impl<J: Journal> Chat<J> {
@@ -127,6 +151,20 @@ impl<J: Journal> Chat<J> {
             pending: VecDeque::new(),
             agenda: BinaryHeap::new(),
             addresses: HashMap::new(),
+            max_addresses: MIN_MAX_ADDRESSES,
+        }
+    }
+
+    /// How much it holds now.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let is_known = |client: &&Client| matches!(client, Client::Known(_));
+        Usage {
+            rooms: self.rooms.len(),
+            sessions: self.sessions.len(),
+            clients: self.clients.iter().filter(is_known).count(),
+            jobs: self.pending.len(),
+            plans: self.agenda.len(),
         }
     }
 
@@ -144,7 +182,7 @@ impl<J: Journal> Chat<J> {
         message: Message<'_>,
         cid: &mut Option<String>,
     ) -> Result<(), Error> {
-        let key = self.clients.get(id.index()).copied().flatten();
+        let key = self.session_of(id);
         let command = understand(message);
         if let Ok(command) = &command {
             *cid = command.cid().map(str::to_owned);
@@ -152,7 +190,7 @@ impl<J: Journal> Chat<J> {
         // What cannot be understood has its price too.
         self.take_budget(cx, id, key)?;
         let command = command?;
-        let kind = &*command.r#type;
+        let kind = command.kind()?;
         let Some(key) = key else {
             return match kind {
                 "hello" => self.hello(cx, id, &command),
@@ -178,7 +216,7 @@ impl<J: Journal> Chat<J> {
         };
         if done
             .as_ref()
-            .is_err_and(|error| error.code == ErrorCode::Busy)
+            .is_err_and(|error| error.code() == ErrorCode::Busy)
         {
             self.give_back_budget(cx, id, key);
         }
@@ -189,10 +227,10 @@ impl<J: Journal> Chat<J> {
         &mut self,
         cx: &mut Context<'_>,
         id: ConnectionId,
-        hello: &Command<'_>,
+        hello: &Command,
     ) -> Result<(), Error> {
         let name = names::person(hello.name()?).ok_or(ErrorCode::BadName)?;
-        let secret = hello.session.as_deref();
+        let secret = hello.session()?;
         let known = secret.and_then(|secret| self.sessions.find(secret));
         self.take_name(known, name)?;
         let (key, secret) = match (known, secret) {
@@ -205,7 +243,7 @@ impl<J: Journal> Chat<J> {
         };
         self.sessions.attach(key, id);
         if let Some(client) = self.clients.get_mut(id.index()) {
-            *client = Some(key);
+            *client = Client::Known(key);
         }
         if known.is_some() {
             self.tell_name(cx, key);
@@ -243,11 +281,16 @@ impl<J: Journal> Chat<J> {
     }
 
     fn take_name(&mut self, key: Option<SessionKey>, name: &str) -> Result<(), Error> {
-        self.sessions.name(key, name).map_err(|suggestion| {
-            let mut error = Error::from(ErrorCode::NameTaken);
-            error.suggestion = Some(suggestion);
-            error
-        })
+        let named = self.sessions.name(key, name);
+        named.map_err(|suggestion| Error::from(ErrorCode::NameTaken).suggest(suggestion))
+    }
+
+    /// The session of a connection that has said hello.
+    fn session_of(&self, id: ConnectionId) -> Option<SessionKey> {
+        match self.clients.get(id.index()) {
+            Some(Client::Known(key)) => Some(*key),
+            _ => None,
+        }
     }
 
     /// Every command has the same price: one of the session's budget and one of
@@ -259,25 +302,41 @@ impl<J: Journal> Chat<J> {
         key: Option<SessionKey>,
     ) -> Result<(), Error> {
         let now = cx.now();
-        let session = key.and_then(|key| self.sessions.get_mut(key));
-        let taken = match session {
-            Some(session) => self.rate.take(&mut session.budget, now),
+        let rate = self.rate;
+        let mut taken = match self.own_budget(id, key) {
+            Some(budget) => rate.take(budget, now),
             None => Ok(()),
         };
-        let taken = taken.and_then(|()| match self.address_budget(cx, id) {
-            Some((rate, budget)) => rate.take(budget, now),
-            None => Ok(()),
-        });
-        taken.map_err(|wait| {
-            let mut error = Error::from(ErrorCode::RateLimited);
-            error.retry_ms = Some(millis(wait).max(1));
-            error
-        })
+        if taken.is_ok()
+            && let Some((address_rate, budget)) = self.address_budget(cx, id)
+        {
+            taken = address_rate.take(budget, now);
+            if taken.is_err()
+                && let Some(budget) = self.own_budget(id, key)
+            {
+                rate.give_back(budget);
+            }
+        }
+        taken.map_err(|wait| Error::from(ErrorCode::RateLimited).retry_ms(millis(wait).max(1)))
+    }
+
+    fn own_budget(&mut self, id: ConnectionId, key: Option<SessionKey>) -> Option<&mut Budget> {
+        match key {
+            Some(key) => self
+                .sessions
+                .get_mut(key)
+                .map(|session| &mut session.budget),
+            None => match self.clients.get_mut(id.index()) {
+                Some(Client::Stranger(budget)) => Some(budget),
+                _ => None,
+            },
+        }
     }
 
     fn give_back_budget(&mut self, cx: &Context<'_>, id: ConnectionId, key: SessionKey) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            self.rate.give_back(&mut session.budget);
+        let rate = self.rate;
+        if let Some(budget) = self.own_budget(id, Some(key)) {
+            rate.give_back(budget);
         }
         if let Some((rate, budget)) = self.address_budget(cx, id) {
             rate.give_back(budget);
@@ -293,10 +352,11 @@ impl<J: Journal> Chat<J> {
         if address.to_canonical().is_loopback() {
             return None;
         }
-        if self.addresses.len() >= MAX_ADDRESSES {
+        if self.addresses.len() >= self.max_addresses {
             // A budget that is whole is as good as none.
             let now = cx.now();
             self.addresses.retain(|_, budget| !budget.is_whole(now));
+            self.max_addresses = MIN_MAX_ADDRESSES.max(2 * self.addresses.len());
         }
         let budget = self.addresses.entry(network(address)).or_default();
         Some((self.address_rate, budget))
@@ -305,11 +365,12 @@ impl<J: Journal> Chat<J> {
 
 impl<J: Journal> Handler for Chat<J> {
     fn open(&mut self, _: &mut Context<'_>, id: ConnectionId, _: &Opening<'_>) {
+        let stranger = Client::Stranger(Budget::default());
         if self.clients.len() <= id.index() {
-            self.clients.resize(id.index() + 1, None);
+            self.clients.resize(id.index() + 1, stranger);
         }
         if let Some(client) = self.clients.get_mut(id.index()) {
-            *client = None;
+            *client = stranger;
         }
     }
 
@@ -322,8 +383,8 @@ impl<J: Journal> Handler for Chat<J> {
     }
 
     fn close(&mut self, cx: &mut Context<'_>, id: ConnectionId, _: Close<'_>) {
-        let client = self.clients.get_mut(id.index());
-        if let Some(key) = client.and_then(Option::take) {
+        if let Some(key) = self.session_of(id) {
+            self.clients[id.index()] = Client::Stranger(Budget::default());
             self.go(cx, id, key);
         }
     }
@@ -348,7 +409,7 @@ impl<J> fmt::Debug for Chat<J> {
 }
 
 /// The command that a frame is.
-fn understand(message: Message<'_>) -> Result<Command<'_>, Error> {
+fn understand(message: Message<'_>) -> Result<Command, Error> {
     let Message::Text(text) = message else {
         return Err(ErrorCode::Unsupported.into());
     };
@@ -356,10 +417,7 @@ fn understand(message: Message<'_>) -> Result<Command<'_>, Error> {
         return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
     }
     let command = Command::parse(text)?;
-    if command.cid().is_some_and(|cid| !wire::is_cid(cid)) {
-        let text = "A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
-        return Err(Error::new(ErrorCode::BadRequest, text));
-    }
+    command.check_cid()?;
     Ok(command)
 }
 
@@ -373,5 +431,6 @@ const TOO_SLOW: CloseCode = CloseCode::new(4008);
 /// So many seconds' worth of commands may be given at once.
 const BURST_SECONDS: u32 = 6;
 
-/// Addresses whose budgets are looked through when there are so many.
-const MAX_ADDRESSES: usize = 16_384;
+/// Budgets of addresses are looked through when there are so many, and then
+/// when there are twice as many as were left.
+const MIN_MAX_ADDRESSES: usize = 1024;

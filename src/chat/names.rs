@@ -36,17 +36,21 @@ pub(super) fn room(name: &str) -> Option<String> {
     (fits && name.chars().all(is_allowed) && !name.starts_with(is_mark)).then_some(name)
 }
 
-/// Another name for somebody whose name is taken: the same with a number.
-pub(super) fn suggest(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+/// Another name for somebody whose name is taken: the same with a number, the
+/// first that is free, or one above the count of names.
+///
+/// `None` where all that is tried is taken: somebody took pains for that, and
+/// is not to be served by trying on.
+pub(super) fn suggest(name: &str, count: usize, is_taken: impl Fn(&str) -> bool) -> Option<String> {
     let numbered = |number: usize| {
         let suffix = format!("-{number}");
         let kept = MAX_NAME_CHARS - suffix.len();
         name.chars().take(kept).collect::<String>() + &suffix
     };
-    (2..)
+    (2..100)
+        .chain(count + 1..count + 10)
         .map(numbered)
         .find(|name| !is_taken(name))
-        .unwrap_or_default()
 }
 
 /// Control, bidi, zero-width and unusual blank characters.
@@ -144,8 +148,13 @@ mod tests {
 
     #[test]
     fn suggestion_is_free_and_fits() {
-        assert_eq!(suggest("Ann", |name| name == "Ann-2"), "Ann-3");
-        let long = "ж".repeat(32);
-        assert_eq!(suggest(&long, |_| false), "ж".repeat(30) + "-2");
+        let free = |name: &str, count, taken: fn(&str) -> bool| suggest(name, count, taken);
+        let suggested = free("Ann", 2, |name| name == "Ann-2");
+        assert_eq!(suggested.as_deref(), Some("Ann-3"));
+        let long = free(&"ж".repeat(32), 1, |_| false);
+        assert_eq!(long, Some("ж".repeat(30) + "-2"));
+        let crowded = free("Ann", 4_000, |name| name.len() < "Ann-1000".len());
+        assert_eq!(crowded.as_deref(), Some("Ann-4001"));
+        assert_eq!(free("Ann", 4_000, |_| true), None);
     }
 }

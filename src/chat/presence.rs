@@ -10,8 +10,8 @@ use super::conversation::{Pending, busy};
 use super::journal::{Job, Journal, Person};
 use super::names;
 use super::room::{MAX_ENTRIES, MAX_LISTED, Room, Waiting};
-use super::session::SessionKey;
-use super::wire::{After, Answer, Command, Error, ErrorCode};
+use super::session::{SessionKey, Sessions, Tab};
+use super::wire::{Answer, Command, Error, ErrorCode, Place};
 use crate::fanout::Topic;
 use crate::server::{ConnectionId, Context};
 
@@ -19,7 +19,7 @@ use crate::server::{ConnectionId, Context};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
     /// Tell a room who came and left.
-    Presence { room: usize },
+    Presence { room: usize, topic: Topic },
     /// A member that went away at `since` is no longer one.
     Depart {
         room: usize,
@@ -36,40 +36,36 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
         let name = names::room(command.room()?).ok_or(ErrorCode::BadRoom)?;
-        if matches!(command.after, Some(After::Seq(_))) {
-            let text = "To join after something takes an epoch and a seq.";
-            return Err(Error::new(ErrorCode::BadRequest, text));
-        }
+        let after = command.after_place()?;
         let place = self.rooms_by_name.get(name.as_str()).copied();
-        let tab = self
-            .sessions
-            .get_mut(key)
-            .and_then(|session| session.tab(id));
-        let rooms = tab.map(|tab| tab.rooms.as_slice()).unwrap_or_default();
-        let is_in = place.is_some_and(|place| rooms.contains(&place));
-        if !is_in && rooms.len() >= MAX_ROOMS_PER_CONNECTION {
+        let is_in = match (place, self.tab(key, id)) {
+            (Some(place), Some(tab)) => tab.rooms.contains(&place) || tab.loading.contains(&place),
+            _ => false,
+        };
+        let rooms = |tab: &mut Tab| tab.rooms.len() + tab.loading.len();
+        if !is_in && self.tab(key, id).map_or(0, rooms) >= MAX_ROOMS_PER_CONNECTION {
             return Err(ErrorCode::TooManyRooms.into());
         }
         let place = match place {
             Some(place) => place,
             None => self.load(name)?,
         };
-        let Some(room) = self.rooms.get_mut(place) else {
+        let cid = command.cid();
+        let Some(waiting) = self.rooms.get_mut(place).and_then(|r| r.waiting.as_mut()) else {
+            self.enter(cx, place, id, key, after, cid);
             return Ok(());
         };
-        match &mut room.waiting {
-            Some(waiting) => {
-                waiting.retain(|joining| joining.id != id);
-                waiting.push(Waiting {
-                    id,
-                    after: command.after.clone(),
-                    cid: command.cid().map(str::to_owned),
-                });
-            }
-            None => self.enter(cx, place, id, key, command.after.as_ref(), command.cid()),
+        // Each join is answered, also those of the same connection.
+        waiting.push(Waiting {
+            id,
+            after: after.cloned(),
+            cid: cid.map(str::to_owned),
+        });
+        if let Some(tab) = self.tab(key, id).filter(|_| !is_in) {
+            tab.loading.push(place);
         }
         Ok(())
     }
@@ -78,7 +74,8 @@ impl<J: Journal> Chat<J> {
     fn load(&mut self, name: String) -> Result<usize, Error> {
         let max_rooms = self.settings.max_rooms;
         if max_rooms > 0 && self.rooms.len() >= max_rooms {
-            return Err(ErrorCode::TooManyRooms.into());
+            let text = "This server has as many rooms as it may have: join one of them.";
+            return Err(Error::new(ErrorCode::TooManyRooms, text));
         }
         let name: Arc<str> = name.into();
         let job = Job::Load {
@@ -101,7 +98,7 @@ impl<J: Journal> Chat<J> {
         place: usize,
         id: ConnectionId,
         key: SessionKey,
-        after: Option<&After>,
+        after: Option<&Place>,
         cid: Option<&str>,
     ) {
         let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get_mut(key))
@@ -121,21 +118,20 @@ impl<J: Journal> Chat<J> {
             room.presence.list_given();
         }
         if !is_member {
-            room.presence.arrive(key, person.clone());
+            room.presence.arrive(person.clone());
         } else if member.name != person.name {
-            room.presence.rename(key, person.clone());
+            room.presence.rename(person.clone());
         }
         member.name = person.name;
         cx.subscribe(id, room.topic);
-        let listed = room.members.keys().take(MAX_LISTED);
-        let members = listed.filter_map(|&key| self.sessions.get(key));
+        let members = listed(room, &self.sessions);
         let given = room.newest.since(after);
         let joined = Answer::Joined {
             room: &room.name,
             epoch: &room.newest.epoch,
             seq: room.newest.seq,
             count: room.members.len(),
-            members: members.map(|session| session.person.clone()).collect(),
+            members,
             recovered: given.recovered,
             more: given.more,
             cid,
@@ -152,20 +148,21 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command<'_>,
+        command: &Command,
     ) -> Result<(), Error> {
+        let cid = command.cid();
+        if let Some(room) = self.cancel_join(id, key, command.room()?) {
+            cx.send(id, &Answer::Left { room: &room, cid }.to_json());
+            return Ok(());
+        }
         let place = self.joined_room(id, key, command.room()?)?;
-        if let Some(tab) = self.sessions.get_mut(key).and_then(|s| s.tab(id)) {
+        if let Some(tab) = self.tab(key, id) {
             tab.rooms.retain(|&room| room != place);
         }
         if let Some(room) = self.rooms.get_mut(place) {
             cx.unsubscribe(id, room.topic);
-            let room_name = &*room.name;
-            let left = Answer::Left {
-                room: room_name,
-                cid: command.cid(),
-            };
-            cx.send(id, &left.to_json());
+            let name = &*room.name;
+            cx.send(id, &Answer::Left { room: name, cid }.to_json());
             let member = room.members.get_mut(&key);
             if let Some(member) = member {
                 member.tabs -= 1;
@@ -175,6 +172,34 @@ impl<J: Journal> Chat<J> {
             }
         }
         Ok(())
+    }
+
+    /// Leaves a room that is still being loaded; its name, if that was so.
+    fn cancel_join(&mut self, id: ConnectionId, key: SessionKey, room: &str) -> Option<Arc<str>> {
+        let place = self.place(room).ok()??;
+        if !self.take_loading(id, key, place) {
+            return None;
+        }
+        let room = self.rooms.get_mut(place)?;
+        let waiting = room.waiting.as_mut()?;
+        waiting.retain(|joining| joining.id != id);
+        Some(Arc::clone(&room.name))
+    }
+
+    /// Takes note that a connection waits for a room no longer; whether it did.
+    pub(super) fn take_loading(&mut self, id: ConnectionId, key: SessionKey, place: usize) -> bool {
+        let tab = self.tab(key, id);
+        let waits = |tab: &&mut Tab| tab.loading.contains(&place);
+        let waiting = tab.filter(waits);
+        let did_wait = waiting.is_some();
+        if let Some(tab) = waiting {
+            tab.loading.retain(|&other| other != place);
+        }
+        did_wait
+    }
+
+    pub(super) fn tab(&mut self, key: SessionKey, id: ConnectionId) -> Option<&mut Tab> {
+        self.sessions.get_mut(key)?.tab(id)
     }
 
     /// A connection has ended. Whoever comes back within the grace has never
@@ -217,10 +242,19 @@ impl<J: Journal> Chat<J> {
                 && member.name != person.name
             {
                 member.name.clone_from(&person.name);
-                room.presence.rename(key, person.clone());
+                room.presence.rename(person.clone());
                 self.presence_changed(cx, place);
             }
         }
+    }
+
+    /// The place of a room that is in use.
+    fn place(&self, name: &str) -> Result<Option<usize>, Error> {
+        if let Some(&place) = self.rooms_by_name.get(name) {
+            return Ok(Some(place));
+        }
+        let name = names::room(name).ok_or(ErrorCode::BadRoom)?;
+        Ok(self.rooms_by_name.get(name.as_str()).copied())
     }
 
     /// The place of a room that a connection has joined.
@@ -230,17 +264,8 @@ impl<J: Journal> Chat<J> {
         key: SessionKey,
         name: &str,
     ) -> Result<usize, Error> {
-        let place = match self.rooms_by_name.get(name) {
-            Some(&place) => Some(place),
-            None => {
-                let name = names::room(name).ok_or(ErrorCode::BadRoom)?;
-                self.rooms_by_name.get(name.as_str()).copied()
-            }
-        };
-        let tab = self
-            .sessions
-            .get_mut(key)
-            .and_then(|session| session.tab(id));
+        let place = self.place(name)?;
+        let tab = self.tab(key, id);
         let joined = place.filter(|place| tab.is_some_and(|tab| tab.rooms.contains(place)));
         joined.ok_or_else(|| ErrorCode::NotJoined.into())
     }
@@ -250,10 +275,7 @@ impl<J: Journal> Chat<J> {
         let Some(room) = self.rooms.get(place) else {
             return (Vec::new(), 0);
         };
-        let listed = room.members.keys().take(MAX_LISTED);
-        let sessions = listed.filter_map(|&key| self.sessions.get(key));
-        let people = sessions.map(|session| session.person.clone()).collect();
-        (people, room.members.len())
+        (listed(room, &self.sessions), room.members.len())
     }
 
     pub(super) fn do_what_is_due(&mut self, cx: &mut Context<'_>) {
@@ -263,7 +285,11 @@ impl<J: Journal> Chat<J> {
         {
             self.agenda.pop();
             match due {
-                Due::Presence { room } => self.tell_presence(cx, room),
+                Due::Presence { room, topic } => {
+                    if self.rooms.get(room).is_some_and(|room| room.topic == topic) {
+                        self.tell_presence(cx, room);
+                    }
+                }
                 Due::Depart { room, key, since } => {
                     let member = self.rooms.get(room).and_then(|r| r.members.get(&key));
                     if member.is_some_and(|member| member.away_since == Some(since)) {
@@ -281,9 +307,9 @@ impl<J: Journal> Chat<J> {
         let Some(room) = self.rooms.get_mut(place) else {
             return;
         };
-        room.members.remove(&key);
-        if let Some(session) = self.sessions.get(key) {
-            room.presence.leave(key, session.person.clone());
+        let member = room.members.remove(&key);
+        if let (Some(member), Some(session)) = (member, self.sessions.get(key)) {
+            room.presence.leave(member.person(session));
         }
         if room.members.is_empty() {
             self.unload_if_unused(place);
@@ -300,8 +326,9 @@ impl<J: Journal> Chat<J> {
         match room.presence.changed(now) {
             Some(at) if at <= now => self.tell_presence(cx, place),
             Some(at) => {
-                self.agenda
-                    .push(Reverse((at, Due::Presence { room: place })));
+                let (room, topic) = (place, room.topic);
+                let presence = Due::Presence { room, topic };
+                self.agenda.push(Reverse((at, presence)));
                 self.set_alarm(cx);
             }
             None => {}
@@ -334,6 +361,14 @@ impl<J: Journal> Chat<J> {
             self.journal.unload(&room.name);
         }
     }
+}
+
+/// The members of a room as it knows them, some of them if there are many.
+fn listed(room: &Room, sessions: &Sessions) -> Vec<Person> {
+    let members = room.members.iter().take(MAX_LISTED);
+    members
+        .filter_map(|(&key, member)| Some(member.person(sessions.get(key)?)))
+        .collect()
 }
 
 /// How long somebody stays a member, and keeps the name, without a connection.

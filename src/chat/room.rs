@@ -1,12 +1,12 @@
 //! One room: its members, its newest entries, and who came and went.
 
 use core::time::Duration;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::journal::Person;
-use super::session::SessionKey;
-use super::wire::{After, Answer};
+use super::session::{Session, SessionKey};
+use super::wire::{Answer, Place};
 use crate::fanout::Topic;
 use crate::server::ConnectionId;
 
@@ -20,7 +20,8 @@ pub(super) struct Room {
     /// Entries and pages on their way through the journal.
     pub(super) pending: usize,
     pub(super) newest: Newest,
-    pub(super) members: HashMap<SessionKey, Member>,
+    /// In an order of their own, so that lists of them are the same each time.
+    pub(super) members: BTreeMap<SessionKey, Member>,
     pub(super) presence: Presence,
 }
 
@@ -28,7 +29,7 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) id: ConnectionId,
-    pub(super) after: Option<After>,
+    pub(super) after: Option<Place>,
     pub(super) cid: Option<String>,
 }
 
@@ -41,6 +42,16 @@ pub(super) struct Member {
     pub(super) away_since: Option<Duration>,
     /// The name that the room knows.
     pub(super) name: String,
+}
+
+impl Member {
+    /// Somebody as the room knows them: one in grace may have another name now.
+    pub(super) fn person(&self, session: &Session) -> Person {
+        Person {
+            id: session.person.id.clone(),
+            name: self.name.clone(),
+        }
+    }
 }
 
 /// What of a room `joined` gives.
@@ -60,7 +71,7 @@ impl Room {
             waiting: Some(Vec::new()),
             pending: 0,
             newest: Newest::default(),
-            members: HashMap::new(),
+            members: BTreeMap::new(),
             presence: Presence::default(),
         }
     }
@@ -108,10 +119,10 @@ impl Newest {
 
     /// What somebody who joins is given: what is missing after what it has, or
     /// all there is.
-    pub(super) fn since(&self, after: Option<&After>) -> Given {
+    pub(super) fn since(&self, after: Option<&Place>) -> Given {
         let oldest = self.entries.front().map_or(self.seq + 1, |(seq, _)| *seq);
         let known = match after {
-            Some(After::Place { epoch, seq }) if *epoch == self.epoch && *seq <= self.seq => {
+            Some(Place { epoch, seq }) if *epoch == self.epoch && *seq <= self.seq => {
                 Some(*seq).filter(|seq| seq + 1 >= oldest)
             }
             _ => None,
@@ -134,10 +145,11 @@ impl Newest {
 /// Who came, left and was renamed since the room was last told.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    arrived: Vec<(SessionKey, Person)>,
-    left: Vec<(SessionKey, Person)>,
-    renamed: Vec<(SessionKey, Person)>,
-    /// Somebody was given the list of members since then, with these news in it.
+    arrived: Vec<Person>,
+    left: Vec<Person>,
+    renamed: Vec<Person>,
+    /// Somebody may know a part of these news, or not know that they have become
+    /// none: who was given the list of members since then, for one.
     is_known: bool,
     /// The room was last told a count only: nobody has a whole list.
     is_crowd: bool,
@@ -152,27 +164,25 @@ impl Presence {
         self.is_known = true;
     }
 
-    pub(super) fn arrive(&mut self, key: SessionKey, person: Person) {
-        let is_back = take(&mut self.left, key).is_some_and(|left| left == person);
-        // Gone and back within the second: nobody needs to know.
-        if !is_back || self.is_known {
-            self.arrived.push((key, person));
-        }
+    pub(super) fn arrive(&mut self, person: Person) {
+        take(&mut self.left, &person.id);
+        self.arrived.push(person);
     }
 
-    pub(super) fn leave(&mut self, key: SessionKey, person: Person) {
-        take(&mut self.renamed, key);
-        let was_new = take(&mut self.arrived, key).is_some();
+    pub(super) fn leave(&mut self, person: Person) {
+        // Back within the second, it is still unknown under the new name.
+        self.is_known |= take(&mut self.renamed, &person.id).is_some();
+        let was_new = take(&mut self.arrived, &person.id).is_some();
         if !was_new || self.is_known {
-            self.left.push((key, person));
+            self.left.push(person);
         }
     }
 
-    pub(super) fn rename(&mut self, key: SessionKey, person: Person) {
-        let news = self.arrived.iter_mut().chain(&mut self.renamed);
-        match news.into_iter().find(|(other, _)| *other == key) {
-            Some((_, known)) => *known = person,
-            None => self.renamed.push((key, person)),
+    pub(super) fn rename(&mut self, person: Person) {
+        let mut news = self.arrived.iter_mut().chain(&mut self.renamed);
+        match news.find(|other| other.id == person.id) {
+            Some(known) => *known = person,
+            None => self.renamed.push(person),
         }
     }
 
@@ -205,11 +215,9 @@ impl Presence {
         members: Option<&[Person]>,
         now: Duration,
     ) -> String {
-        let people = |list: &mut Vec<(SessionKey, Person)>| -> Vec<Person> {
-            list.drain(..).map(|(_, person)| person).collect()
-        };
-        let (mut arrived, mut renamed) = (people(&mut self.arrived), people(&mut self.renamed));
-        let mut left = people(&mut self.left);
+        let mut arrived = core::mem::take(&mut self.arrived);
+        let mut left = core::mem::take(&mut self.left);
+        let mut renamed = core::mem::take(&mut self.renamed);
         self.is_known = false;
         self.is_crowd = count > MAX_LISTED;
         if self.is_crowd {
@@ -231,10 +239,11 @@ impl Presence {
     }
 }
 
-/// Takes somebody off a list.
-fn take(list: &mut Vec<(SessionKey, Person)>, key: SessionKey) -> Option<Person> {
-    let place = list.iter().position(|(other, _)| *other == key)?;
-    Some(list.swap_remove(place).1)
+/// Takes somebody off a list. Places of sessions are used again, their ids are
+/// not.
+fn take(list: &mut Vec<Person>, id: &str) -> Option<Person> {
+    let place = list.iter().position(|person| person.id == id)?;
+    Some(list.swap_remove(place))
 }
 
 /// How many members are named; above, they are only counted.

@@ -36,18 +36,29 @@ pub(super) struct Session {
     pub(super) person: Person,
     pub(super) tabs: Vec<Tab>,
     pub(super) budget: Budget,
-    /// The `cid`s of its last direct messages.
-    pub(super) directs: VecDeque<String>,
+    /// Its last direct messages.
+    directs: VecDeque<Direct>,
     secret: [u8; 20],
     has_name: bool,
     gone_since: Option<Duration>,
+}
+
+/// A direct message that was delivered.
+#[derive(Debug)]
+pub(super) struct Direct {
+    pub(super) cid: String,
+    pub(super) time: u64,
+    pub(super) to: Person,
 }
 
 /// One connection of a session.
 #[derive(Debug)]
 pub(super) struct Tab {
     pub(super) id: ConnectionId,
+    /// The rooms it is in.
     pub(super) rooms: Vec<usize>,
+    /// Those it will be in when they are loaded.
+    pub(super) loading: Vec<usize>,
 }
 
 impl Sessions {
@@ -61,6 +72,10 @@ impl Sessions {
             gone: VecDeque::new(),
             max_gone: if max_gone == 0 { usize::MAX } else { max_gone },
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
     }
 
     pub(super) fn get(&self, key: SessionKey) -> Option<&Session> {
@@ -77,7 +92,7 @@ impl Sessions {
         self.by_secret.get(&hash).copied()
     }
 
-    /// The session of this public id, if it is connected or in grace.
+    /// The session of this public id.
     pub(super) fn with_id(&self, id: &str) -> Option<SessionKey> {
         self.by_id.get(id).copied()
     }
@@ -115,11 +130,16 @@ impl Sessions {
     /// Gives a session a name.
     ///
     /// # Errors
-    /// Another name, if somebody else has this one.
-    pub(super) fn name(&mut self, key: Option<SessionKey>, name: &str) -> Result<(), String> {
+    /// Another name, if somebody else has this one and another one is found.
+    pub(super) fn name(
+        &mut self,
+        key: Option<SessionKey>,
+        name: &str,
+    ) -> Result<(), Option<String>> {
         let taken_by = |name: &str| self.with_name(name);
         if taken_by(name).is_some_and(|other| Some(other) != key) {
-            return Err(names::suggest(name, |name| taken_by(name).is_some()));
+            let count = self.by_name.len();
+            return Err(names::suggest(name, count, |name| taken_by(name).is_some()));
         }
         if let Some(session) = key.and_then(|key| self.sessions.get_mut(key)) {
             if session.has_name {
@@ -134,8 +154,11 @@ impl Sessions {
 
     pub(super) fn attach(&mut self, key: SessionKey, id: ConnectionId) {
         if let Some(session) = self.sessions.get_mut(key) {
-            let rooms = Vec::new();
-            session.tabs.push(Tab { id, rooms });
+            session.tabs.push(Tab {
+                id,
+                rooms: Vec::new(),
+                loading: Vec::new(),
+            });
             session.gone_since = None;
         }
     }
@@ -154,6 +177,9 @@ impl Sessions {
         if is_last {
             session.gone_since = Some(now);
             self.gone.push_back((now, key));
+            if self.gone.len() > 2 * self.sessions.len() {
+                self.pass_over_who_came_back();
+            }
         }
         Some((tab, is_last))
     }
@@ -170,16 +196,20 @@ impl Sessions {
         }
     }
 
-    fn forget_longest_gone(&mut self) {
-        if self.gone.len() <= self.max_gone {
-            return;
-        }
-        // Who came back is in this list for each time it went.
+    /// Whoever came back is in the list for each time it went.
+    fn pass_over_who_came_back(&mut self) {
         let sessions = &self.sessions;
         self.gone.retain(|&(since, key)| {
             let session = sessions.get(key);
             session.is_some_and(|session| session.gone_since == Some(since))
         });
+    }
+
+    fn forget_longest_gone(&mut self) {
+        if self.gone.len() <= self.max_gone {
+            return;
+        }
+        self.pass_over_who_came_back();
         while self.gone.len() > self.max_gone
             && let Some(&(_, key)) = self.gone.front()
             // While its grace lasts nobody's name is taken away from them.
@@ -199,16 +229,16 @@ impl Session {
         self.tabs.iter_mut().find(|tab| tab.id == id)
     }
 
-    /// Takes note of a direct message; whether it was sent before.
-    pub(super) fn is_repeated(&mut self, cid: &str) -> bool {
-        if self.directs.iter().any(|known| known == cid) {
-            return true;
-        }
+    /// The direct message of that `cid`, where it was delivered not long ago.
+    pub(super) fn direct(&self, cid: &str) -> Option<&Direct> {
+        self.directs.iter().find(|direct| direct.cid == cid)
+    }
+
+    pub(super) fn remember_direct(&mut self, direct: Direct) {
         if self.directs.len() >= MAX_DIRECTS {
             self.directs.pop_front();
         }
-        self.directs.push_back(cid.to_owned());
-        false
+        self.directs.push_back(direct);
     }
 }
 

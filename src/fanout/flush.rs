@@ -74,17 +74,32 @@ impl Fanout {
         }
     }
 
-    /// Where a subscriber lags in a topic, skips everything it has not read of
-    /// any; returns how many frames it misses, 0 where it does not lag.
-    pub fn skip_if_lagging(&mut self, subscriber: &Subscriber) -> u64 {
-        let tapes = || subscriber.subscriptions.iter().map(|&s| self.tape(s));
-        if tapes().all(|(tape, position)| tape.lag(position) == 0) {
+    /// Where a subscriber lags in a topic, [skips](Fanout::skip) everything;
+    /// returns how many published frames it misses, 0 where it does not lag.
+    pub fn skip_if_lagging(&mut self, subscriber: &mut Subscriber) -> u64 {
+        let mut tapes = subscriber.subscriptions.iter().map(|&s| self.tape(s));
+        if tapes.all(|(tape, position)| tape.lag(position) == 0) {
             return 0;
         }
-        let missed = tapes().map(|(tape, position)| tape.unread(position)).sum();
+        self.skip(subscriber)
+    }
+
+    /// Drops everything that a subscriber has not got, published or private,
+    /// but for what is begun and the last frame of one that ends: behind a
+    /// frame that is missing, none may come that tells of what followed it.
+    /// Returns how many published frames it misses.
+    pub fn skip(&mut self, subscriber: &mut Subscriber) -> u64 {
+        let tapes = subscriber.subscriptions.iter().map(|&s| self.tape(s));
+        let missed = tapes.map(|(tape, position)| tape.unread(position)).sum();
         for &subscription in &subscriber.subscriptions {
             let end = self.tape(subscription).0.end();
             self.set_position(subscription, end);
+        }
+        if let Some(outbox) = &mut subscriber.outbox {
+            outbox.cut(subscriber.ending);
+        }
+        if let Some(outbox) = subscriber.outbox.take_if(|outbox| outbox.is_empty()) {
+            self.recycle(outbox);
         }
         missed
     }

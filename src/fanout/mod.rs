@@ -32,4 +32,4 @@ pub use outbox::Outbox;
 pub use pacing::Pacing;
 pub use subscriber::Subscriber;
 pub use tape::{Position, Stamp, Tape};
-pub use topics::{Encoding, Fanout, Member, Topic, TopicIndex};
+pub use topics::{Encoding, Fanout, FanoutUsage, Member, Topic, TopicIndex};

@@ -14,6 +14,8 @@ use super::tape::Stamp;
 pub struct Outbox {
     bytes: VecDeque<u8>,
     runs: VecDeque<Run>,
+    /// A part of the first run is written.
+    is_begun: bool,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,25 @@ impl Outbox {
         }
     }
 
+    /// Adds a frame as [`Outbox::push`] does, in a run of its own.
+    pub(super) fn push_last(&mut self, after: Stamp, header: &[u8], payload: &[u8]) {
+        self.runs.push_back(Run { after, bytes: 0 });
+        self.push(after, header, payload);
+    }
+
+    /// Drops everything but the run that is begun and, if that is asked for,
+    /// the last one.
+    pub(super) fn cut(&mut self, keep_last: bool) {
+        let front = usize::from(self.is_begun).min(self.runs.len());
+        let back = usize::from(keep_last).min(self.runs.len() - front);
+        let dropped = front..self.runs.len() - back;
+        let bytes = |runs: &mut dyn Iterator<Item = &Run>| runs.map(|run| run.bytes).sum();
+        let kept: usize = bytes(&mut self.runs.range(..front));
+        let gone: usize = bytes(&mut self.runs.range(dropped.clone()));
+        self.bytes.drain(kept..kept + gone);
+        self.runs.drain(dropped);
+    }
+
     /// What the run at `index` waits for.
     pub(super) fn waits_for(&self, index: usize) -> Option<Stamp> {
         self.runs.get(index).map(|run| run.after)
@@ -78,6 +99,7 @@ impl Outbox {
 
     /// Moves the runs that may go out before the frame stamped `before`.
     pub(super) fn move_released(&mut self, before: Stamp, into: &mut Outbox) {
+        into.is_begun |= core::mem::take(&mut self.is_begun);
         while let Some(&Run { after, bytes }) = self.runs.front() {
             if after >= before {
                 break;
@@ -96,10 +118,12 @@ impl Outbox {
         while let Some(run) = self.runs.front_mut() {
             if left < run.bytes {
                 run.bytes -= left;
+                self.is_begun |= left > 0;
                 break;
             }
             left -= run.bytes;
             self.runs.pop_front();
+            self.is_begun = false;
         }
     }
 
@@ -113,5 +137,6 @@ impl Outbox {
             after: AT_ONCE,
             bytes,
         });
+        self.is_begun = true;
     }
 }

@@ -62,6 +62,18 @@ impl Tape {
         self.frames.push_back(Frame { stamp, end });
     }
 
+    /// How many bytes it keeps.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it keeps no frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Behind the newest frame.
     #[must_use]
     pub fn end(&self) -> Position {
@@ -120,13 +132,19 @@ impl Tape {
         }
     }
 
-    /// Forgets every frame, for when each reader stands at the end. The memory
-    /// is kept for the next ones.
+    /// Forgets every frame, for when each reader stands at the end. Memory is
+    /// kept for as many again, and what was for a crowd of them given back.
     pub fn clear(&mut self) {
+        let used = self.bytes.len();
         self.dropped_frames += self.frames.len() as u64;
-        self.dropped_bytes = self.dropped_bytes.wrapping_add(self.bytes.len());
+        self.dropped_bytes = self.dropped_bytes.wrapping_add(used);
+        let frames = self.frames.len();
         self.frames.clear();
         self.bytes.clear();
+        if self.bytes.capacity() > MAX_SPARE_BYTES.max(4 * used) {
+            self.bytes.shrink_to(2 * used);
+            self.frames.shrink_to(2 * frames);
+        }
     }
 
     fn drop_oldest(&mut self) {
@@ -159,5 +177,26 @@ impl Tape {
 
     fn range(&self, from: usize, to: usize) -> (&[u8], &[u8]) {
         range(&self.bytes, from, to)
+    }
+}
+
+/// What a tape may keep that was read by all.
+const MAX_SPARE_BYTES: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_a_crowd_is_given_back_when_it_has_gone() {
+        let mut tape = Tape::new(1 << 20);
+        let mut fill = |bytes: usize| {
+            tape.append(1, &vec![0; bytes], &[]);
+            tape.clear();
+            tape.bytes.capacity()
+        };
+        assert!(fill(500_000) >= 500_000);
+        assert!(fill(500_000) >= 500_000, "kept for as much again");
+        assert!((1_000..=4_096).contains(&fill(1_000)));
     }
 }

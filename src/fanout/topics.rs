@@ -101,14 +101,18 @@ impl Fanout {
             .push(Subscription { topic, member });
     }
 
-    /// Ends a subscription; what was published before still arrives.
-    pub fn unsubscribe(&mut self, topic: Topic, subscriber: &mut Subscriber) {
+    /// Ends a subscription; what was published before still arrives. Returns
+    /// how many frames do not, since the subscriber lags.
+    pub fn unsubscribe(&mut self, topic: Topic, subscriber: &mut Subscriber) -> u64 {
         let name = (topic, subscriber.encoding);
         let index = self.by_name.get(&name).copied();
-        if let Some(place) = index.and_then(|index| subscriber.find(index)) {
-            self.keep_unread(subscriber, place);
-            self.remove_member(subscriber.subscriptions.swap_remove(place));
-        }
+        let Some(place) = index.and_then(|index| subscriber.find(index)) else {
+            return 0;
+        };
+        let missed = self.skip_if_lagging(subscriber);
+        self.keep_unread(subscriber, place);
+        self.remove_member(subscriber.subscriptions.swap_remove(place));
+        missed
     }
 
     /// Ends all subscriptions and drops what is still to be sent.
@@ -151,19 +155,24 @@ impl Fanout {
         fits
     }
 
-    /// Queues a private frame behind which nothing is sent. It is not counted
-    /// against the bound.
+    /// Queues a private frame that may not be dropped, whatever the bound:
+    /// there must be few of them.
+    pub fn send_always(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
+        let stamp = self.stamp;
+        self.outbox(to).push(stamp, header, payload);
+    }
+
+    /// Queues a private frame behind which nothing is sent, whatever the bound.
     pub fn send_last(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
-        self.send_always(to, header, payload);
+        let stamp = self.stamp;
+        self.outbox(to).push_last(stamp, header, payload);
         to.end();
     }
 
-    fn send_always(&mut self, to: &mut Subscriber, header: &[u8], payload: &[u8]) {
+    fn outbox<'s>(&mut self, of: &'s mut Subscriber) -> &'s mut Outbox {
         let spare = &mut self.spare;
-        let outbox = to
-            .outbox
-            .get_or_insert_with(|| spare.pop().unwrap_or_default());
-        outbox.push(self.stamp, header, payload);
+        of.outbox
+            .get_or_insert_with(|| spare.pop().unwrap_or_default())
     }
 
     /// Whether a subscriber's outbox is over its bound, so that nothing more
@@ -219,6 +228,16 @@ impl Fanout {
         }
     }
 
+    /// How many topics there are, and how much the longest tape holds.
+    #[must_use]
+    pub fn usage(&self) -> FanoutUsage {
+        let tapes = self.topics.iter().map(|(_, entry)| entry.tape.len());
+        FanoutUsage {
+            topics: self.topics.len(),
+            longest_tape_bytes: tapes.max().unwrap_or(0),
+        }
+    }
+
     pub(super) fn tape(&self, subscription: Subscription) -> (&Tape, Position) {
         let entry = &self.topics[subscription.topic as usize];
         let member = &entry.members[subscription.member as usize];
@@ -260,6 +279,15 @@ impl Fanout {
             self.topics.remove(index as usize);
         }
     }
+}
+
+/// How much a [`Fanout`] holds for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FanoutUsage {
+    /// Topics that somebody is subscribed to.
+    pub topics: usize,
+    /// Bytes on the tape that holds most.
+    pub longest_tape_bytes: usize,
 }
 
 /// Where a [`Fanout`] keeps a topic that it named as due.

@@ -6,11 +6,13 @@
 //! | [`request`] | the head of a request, parsed within limits (RFC 9112 §3, §5) |
 //! | [`response`] | a response, written into a buffer (RFC 9112 §4) |
 //! | [`refusal`] | why a request is refused: a status, a sentence, and the end of the connection |
+//! | [`date`] | the header Date (RFC 9110 §5.6.7) |
 //! | [`assets`] | the files of a page, and the answer to a request for one |
 //!
 //! Deliberately absent: request bodies, chunked coding, ranges, compression.
 
 pub mod assets;
+pub mod date;
 pub mod refusal;
 pub mod request;
 pub mod response;

@@ -54,11 +54,6 @@ impl Refusal {
         }
         response
     }
-
-    /// Appends the response; `date` as in [`Response::write`].
-    pub fn write(&self, out: &mut Vec<u8>, date: Option<&str>) {
-        self.response().write(out, date);
-    }
 }
 
 impl fmt::Display for Refusal {

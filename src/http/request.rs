@@ -67,6 +67,10 @@ impl<'a> Request<'a> {
     /// long, 505 another version of HTTP.
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Option<(Self, usize)>, Refusal> {
         check_empty_lines(input)?;
+        // What lies beyond the bound is not looked at, so that the refusal does
+        // not depend on how much has come along.
+        let whole_input = input;
+        let input = within(input, limits);
         let mut headers = vec![httparse::EMPTY_HEADER; most_headers(input, limits)];
         let mut parsed = httparse::Request::new(&mut headers);
         let status = parsed
@@ -74,7 +78,7 @@ impl<'a> Request<'a> {
             .map_err(|error| refuse(error, input, limits))?;
         let head_bytes = match status {
             httparse::Status::Complete(head_bytes) => head_bytes,
-            httparse::Status::Partial => input.len(),
+            httparse::Status::Partial => whole_input.len(),
         };
         if limits.max_head_bytes > 0 && head_bytes > limits.max_head_bytes {
             return Err(too_large(input, limits));
@@ -90,6 +94,7 @@ impl<'a> Request<'a> {
         };
         let header_count = parsed.headers.len();
         headers.truncate(header_count);
+        check_line_ends(&input[..head_bytes])?;
 
         let target = Target::parse(target)?;
         let request = Request {
@@ -284,12 +289,37 @@ fn split_absolute(target: &str) -> Option<(&str, &str)> {
     is_host(authority.as_bytes()).then_some((authority, rest))
 }
 
-/// Whether this may be a host and a port: the bytes of RFC 3986 §3.2.2 and
-/// §3.2.3. No user information, which RFC 9110 §4.2.4 deprecates.
-fn is_host(host: &[u8]) -> bool {
-    let is_host_byte =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(byte);
-    !host.is_empty() && host.iter().all(is_host_byte)
+/// Whether this may be a host and perhaps a port (RFC 3986 §3.2.2, §3.2.3). No
+/// user information, which RFC 9110 §4.2.4 deprecates.
+fn is_host(text: &[u8]) -> bool {
+    let is_of_names = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
+    let is_of_addresses = |b: &u8| *b == b':' || is_of_names(b);
+    let (host, is_host, port) = match text.strip_prefix(b"[") {
+        Some(rest) => match rest.iter().position(|byte| *byte == b']') {
+            Some(end) => (
+                &rest[..end],
+                rest[..end].iter().all(is_of_addresses),
+                &rest[end + 1..],
+            ),
+            None => return false,
+        },
+        None => {
+            let end = text
+                .iter()
+                .position(|byte| *byte == b':')
+                .unwrap_or(text.len());
+            (
+                &text[..end],
+                text[..end].iter().all(is_of_names),
+                &text[end..],
+            )
+        }
+    };
+    let is_port = match port {
+        [] => true,
+        [colon, digits @ ..] => *colon == b':' && digits.iter().all(u8::is_ascii_digit),
+    };
+    !host.is_empty() && is_host && is_port
 }
 
 fn is_number(digits: &[u8]) -> bool {
@@ -306,13 +336,29 @@ fn check_empty_lines(input: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Room for the headers of `input`: never more than it has lines.
-fn most_headers(input: &[u8], limits: &Limits) -> usize {
-    let head = match limits.max_head_bytes {
+/// Refuses lines that end without a carriage return: proxies are known to see
+/// one line where others see two.
+fn check_line_ends(head: &[u8]) -> Result<(), Refusal> {
+    let mut lines = head.split_inclusive(|&byte| byte == b'\n');
+    if lines.any(|line| !line.ends_with(b"\r\n")) {
+        return Err(bad_request(
+            "Lines must end with a carriage return and a line feed.",
+        ));
+    }
+    Ok(())
+}
+
+/// As much of `input` as a head may have.
+fn within<'a>(input: &'a [u8], limits: &Limits) -> &'a [u8] {
+    match limits.max_head_bytes {
         0 => input,
         max => &input[..input.len().min(max)],
-    };
-    let lines = head.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    }
+}
+
+/// Room for the headers of `input`: never more than it has lines.
+fn most_headers(input: &[u8], limits: &Limits) -> usize {
+    let lines = input.iter().filter(|&&byte| byte == b'\n').count() + 1;
     match limits.max_headers {
         0 => lines,
         max => lines.min(max),

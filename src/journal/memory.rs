@@ -13,6 +13,8 @@ use crate::chat::{Busy, Draft, Entry, Job, Journal, Outcome, Page};
 #[derive(Debug)]
 pub struct MemoryJournal {
     rooms: HashMap<Arc<str>, Ring>,
+    /// What all entries take.
+    bytes: usize,
     outcomes: VecDeque<Outcome>,
     keep_messages: usize,
     max_rooms: usize,
@@ -24,7 +26,8 @@ pub struct MemoryJournal {
 struct Ring {
     epoch: String,
     entries: VecDeque<Entry>,
-    text_bytes: usize,
+    /// What they take.
+    bytes: usize,
     /// The number of the newest entry.
     seq: u64,
     /// The numbers of the entries by a hash of author and `cid`.
@@ -35,15 +38,17 @@ struct Ring {
 }
 
 impl MemoryJournal {
-    /// Keeps at most `keep_messages` entries and 4 MiB of text a room, in at
-    /// most `max_rooms` rooms (0 = no limit). Beyond, a room that nobody is in
-    /// gives way: the one that was not used for longest. `epoch` must be
-    /// another one at each start: random.
+    /// Keeps at most `keep_messages` entries and 4 MiB a room, in at most
+    /// `max_rooms` rooms (0 = no limit) and 64 MiB. Beyond, a room that nobody
+    /// is in gives way: the one that was not used for longest. Where all are in
+    /// use, whoever writes does so at the cost of what was said in that room.
+    /// `epoch` must be another one at each start: random.
     #[must_use]
     pub fn new(keep_messages: usize, max_rooms: usize, epoch: u64) -> Self {
         let or_no_limit = |limit| if limit == 0 { usize::MAX } else { limit };
         MemoryJournal {
             rooms: HashMap::new(),
+            bytes: 0,
             outcomes: VecDeque::new(),
             keep_messages: or_no_limit(keep_messages),
             max_rooms: or_no_limit(max_rooms),
@@ -69,12 +74,33 @@ impl MemoryJournal {
             draft,
         };
         ring.by_cid.insert(key, entry.seq);
-        ring.text_bytes += entry.draft.text.len();
+        let before = ring.bytes;
+        ring.bytes += bytes_of(&entry);
         ring.entries.push_back(entry.clone());
-        while ring.entries.len() > keep_messages || ring.text_bytes > MAX_TEXT_BYTES {
+        while ring.entries.len() > keep_messages || ring.bytes > MAX_ROOM_BYTES {
             ring.drop_oldest();
         }
+        let after = ring.bytes;
+        self.bytes = self.bytes + after - before;
+        self.make_room(&entry.draft.room);
         Outcome::Appended(entry)
+    }
+
+    /// Forgets what has to give way for what was said in a room.
+    fn make_room(&mut self, room: &str) {
+        while self.bytes > MAX_BYTES {
+            if self.forget_idle_room() {
+                continue;
+            }
+            match self.rooms.get_mut(room) {
+                Some(ring) if ring.entries.len() > 1 => {
+                    let before = ring.bytes;
+                    ring.drop_oldest();
+                    self.bytes -= before - ring.bytes;
+                }
+                _ => return,
+            }
+        }
     }
 
     fn load(&mut self, room: &Arc<str>, limit: usize) -> Outcome {
@@ -93,8 +119,10 @@ impl MemoryJournal {
 
     /// The ring of a room, made where there is none yet.
     fn ring(&mut self, room: &Arc<str>) -> Option<&mut Ring> {
-        if !self.rooms.contains_key(room) && self.rooms.len() >= self.max_rooms {
-            self.make_place()?;
+        let has_place = self.rooms.contains_key(room) || self.rooms.len() < self.max_rooms;
+        if !has_place && !self.forget_idle_room() {
+            warn!("all rooms are in use: raise --max-rooms");
+            return None;
         }
         // Counts uses, and with them gives every ring an epoch of its own.
         self.epoch = self.epoch.wrapping_add(1);
@@ -107,15 +135,14 @@ impl MemoryJournal {
         Some(ring)
     }
 
-    fn make_place(&mut self) -> Option<()> {
+    /// Forgets the room that was not used for longest; whether there was one.
+    fn forget_idle_room(&mut self) -> bool {
         let idle = self.rooms.iter().filter(|(_, ring)| !ring.in_use);
         let oldest = idle.min_by_key(|(_, ring)| ring.used);
-        let Some(room) = oldest.map(|(room, _)| Arc::clone(room)) else {
-            warn!("all rooms are in use: raise --max-rooms");
-            return None;
-        };
-        self.rooms.remove(&room);
-        Some(())
+        let room = oldest.map(|(room, _)| Arc::clone(room));
+        let forgotten = room.and_then(|room| self.rooms.remove(&room));
+        self.bytes -= forgotten.as_ref().map_or(0, |ring| ring.bytes);
+        forgotten.is_some()
     }
 }
 
@@ -157,7 +184,7 @@ impl Ring {
         Ring {
             epoch: format!("{epoch:016x}"),
             entries: VecDeque::new(),
-            text_bytes: 0,
+            bytes: 0,
             seq: 0,
             by_cid: HashMap::new(),
             in_use: false,
@@ -204,7 +231,7 @@ impl Ring {
 
     fn drop_oldest(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
-            self.text_bytes -= entry.draft.text.len();
+            self.bytes -= bytes_of(&entry);
             let key = self.key(&entry.draft);
             if let Slot::Occupied(slot) = self.by_cid.entry(key)
                 && *slot.get() == entry.seq
@@ -215,8 +242,20 @@ impl Ring {
     }
 }
 
-/// What a room's texts may take.
-const MAX_TEXT_BYTES: usize = 4 << 20;
+/// What an entry takes, with its place among the `cid`s.
+fn bytes_of(entry: &Entry) -> usize {
+    let Draft {
+        from, text, cid, ..
+    } = &entry.draft;
+    let texts = [&from.id, &from.name, text, cid];
+    size_of::<Entry>() + 32 + texts.map(String::len).iter().sum::<usize>()
+}
+
+/// What a room's entries may take.
+const MAX_ROOM_BYTES: usize = 4 << 20;
+
+/// What all entries may take.
+const MAX_BYTES: usize = 64 << 20;
 
 /// Jobs whose outcomes nobody has taken yet.
 const MAX_OUTCOMES: usize = 4096;
@@ -321,10 +360,10 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_a_room_are_bounded_in_bytes() {
+    fn room_is_bounded_in_bytes() {
         let mut journal = MemoryJournal::new(0, 0, 7);
         for i in 0..5 {
-            let text = "x".repeat(1 << 20);
+            let text = "x".repeat((1 << 20) - 1_000);
             submit(
                 &mut journal,
                 Job::Append(draft("lobby", &i.to_string(), &text)),
@@ -334,6 +373,31 @@ mod tests {
             page(&mut journal, Page::After(0), 9),
             (vec![2, 3, 4, 5], false)
         );
+    }
+
+    #[test]
+    fn all_rooms_together_are_bounded_in_bytes() {
+        let mut journal = MemoryJournal::new(0, 0, 7);
+        assert!(load(&mut journal, "lobby").is_some());
+        append(&mut journal, "first");
+        let text = "x".repeat(1_000_000);
+        for i in 0..100 {
+            let room = format!("room-{i}");
+            submit(&mut journal, Job::Append(draft(&room, "x", &text)));
+        }
+        assert!(journal.bytes <= MAX_BYTES && journal.rooms.len() == 68);
+        let seqs = page(&mut journal, Page::After(0), 9).0;
+        assert_eq!(seqs, [1], "what is in use stays");
+        for i in 0..100 {
+            assert!(load(&mut journal, &format!("room-{i}")).is_some());
+            submit(
+                &mut journal,
+                Job::Append(draft("lobby", &i.to_string(), "x")),
+            );
+        }
+        assert!(journal.bytes <= MAX_BYTES);
+        let counted: usize = journal.rooms.values().map(|ring| ring.bytes).sum();
+        assert_eq!(journal.bytes, counted);
     }
 
     #[test]

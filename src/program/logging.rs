@@ -5,94 +5,38 @@
 //! speak to the terminal.
 
 use core::fmt::{self, Write as _};
-use core::time::Duration;
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
 
 use env_logger::{Builder, Target};
 use log::{LevelFilter, Record};
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+
+use super::output::Output;
 
 /// Has everything that is logged from now on, from this level on, written to
 /// standard error.
 ///
 /// # Errors
 /// Where the system gives no descriptor.
-pub fn start(level: LevelFilter) -> io::Result<()> {
-    let target = Target::Pipe(Box::new(StandardError::new()?));
+pub(super) fn start(level: LevelFilter) -> io::Result<()> {
+    let log = Log(Output::new(io::stderr())?);
     let mut builder = Builder::new();
     builder
         .filter_level(level)
-        // It writes these lines, and would wait for itself.
+        // It is what writes these lines, and would wait for itself.
         .filter_module("mio", LevelFilter::Off)
-        .target(target)
-        .format(|line, record| writeln!(line, "{}", Line(record)));
+        .target(Target::Pipe(Box::new(log)))
+        .format(|line, record| write!(line, "{}", Line(record)));
     // There may be a logger already where the program is part of another one.
     let _ = builder.try_init();
     Ok(())
 }
 
-/// Standard error, where a line that would have to wait is lost instead: a pipe
-/// that nobody empties, or a terminal that was halted, must not stop the chat.
-struct StandardError {
-    poll: Poll,
-    events: Events,
-    /// Whether it can be waited for at all: a file cannot, and takes a line at
-    /// any time.
-    is_watched: bool,
-    lost: u64,
-}
+/// Takes a whole line at a time.
+struct Log(Output);
 
-impl StandardError {
-    fn new() -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let mut source = SourceFd(&io::stderr().as_raw_fd());
-        let watched = poll
-            .registry()
-            .register(&mut source, Token(0), Interest::WRITABLE);
-        Ok(StandardError {
-            poll,
-            events: Events::with_capacity(1),
-            is_watched: watched.is_ok(),
-            lost: 0,
-        })
-    }
-
-    /// Whether it takes a line now. A pipe that takes anything takes
-    /// `MAX_LINE_BYTES`.
-    fn is_ready(&mut self) -> io::Result<bool> {
-        if !self.is_watched {
-            return Ok(true);
-        }
-        // Readiness is told once: being registered anew has it told again.
-        let mut source = SourceFd(&io::stderr().as_raw_fd());
-        let registry = self.poll.registry();
-        registry.reregister(&mut source, Token(0), Interest::WRITABLE)?;
-        self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
-        Ok(!self.events.is_empty())
-    }
-}
-
-impl Write for StandardError {
+impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !self.is_ready()? {
-            self.lost += 1;
-            return Ok(line.len());
-        }
-        let mut written = Vec::new();
-        if self.lost > 0 {
-            let lost = self.lost;
-            writeln!(written, "WARN {lost} lines were lost: nobody took them")?;
-            self.lost = 0;
-        }
-        written.extend_from_slice(line);
-        if written.len() > MAX_LINE_BYTES {
-            written.truncate(MAX_LINE_BYTES - 1);
-            written.push(b'\n');
-        }
-        // Where this fails there is nowhere to tell it.
-        let _ = io::stderr().write_all(&written);
+        self.0.line(line);
         Ok(line.len())
     }
 
@@ -132,9 +76,6 @@ impl fmt::Write for Escaped<'_, '_> {
         Ok(())
     }
 }
-
-/// What a pipe takes as a whole (`PIPE_BUF`).
-const MAX_LINE_BYTES: usize = 4096;
 
 #[cfg(test)]
 mod tests {

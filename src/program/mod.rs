@@ -5,7 +5,8 @@
 //! |---|---|
 //! | [`options`] | what was typed, and what it means |
 //! | [`listen`] | the address to listen at |
-//! | [`logging`] | records to standard error, which never stops the chat |
+//! | [`logging`] | what a line of the log looks like |
+//! | `output` | standard output and error, which never stop the chat |
 //! | [`page`] | the page: embedded in the program, or from a folder |
 //!
 //! Standard output says in single lines how far the program is; standard error
@@ -26,11 +27,13 @@ use crate::server::{Config, Server, Step};
 pub mod listen;
 pub mod logging;
 pub mod options;
+mod output;
 pub mod page;
 mod strip;
 
 use self::listen::BindError;
 use self::options::{Options, Request, UsageError};
+use self::output::Output;
 use self::page::FolderError;
 
 /// Does what the arguments (without the program's name) and the environment
@@ -43,8 +46,8 @@ pub fn run(
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<(), Error> {
     match Request::parse(arguments, environment)? {
-        Request::Help => say(options::help().trim_end()),
-        Request::Version => say(VERSION),
+        Request::Help => print(&options::help()),
+        Request::Version => print(VERSION),
         Request::Serve(options) => serve(*options)?,
     }
     Ok(())
@@ -57,7 +60,9 @@ pub fn complain(error: &Error) {
 }
 
 fn serve(options: Options) -> Result<(), Error> {
-    logging::start(options.log).map_err(Error::Log)?;
+    logging::start(options.log).map_err(Error::Descriptors)?;
+    let mut output = Output::new(io::stdout()).map_err(Error::Descriptors)?;
+    let mut say = |line: &str| output.line(line.as_bytes());
     let assets = page::assets(options.www.as_deref())?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(Error::Random)?;
@@ -78,9 +83,9 @@ fn serve(options: Options) -> Result<(), Error> {
 
     say("SERVER START");
     let listener = options.listen.bind(|step| say(step_line(step)))?;
-    let mut server = Server::new(listener, config).map_err(Error::Server)?;
-    server.stop_on_signals().map_err(Error::Server)?;
-    let address = server.local_addr().map_err(Error::Server)?;
+    let mut server = Server::new(listener, config).map_err(Error::Descriptors)?;
+    server.stop_on_signals().map_err(Error::Descriptors)?;
+    let address = server.local_addr().map_err(Error::Descriptors)?;
     say("Waiting for connections...");
     say(&invitation(address));
     debug!("listening at {address}");
@@ -118,10 +123,9 @@ fn invitation(mut address: SocketAddr) -> String {
     )
 }
 
-/// A line on standard output. Where nobody can read it the chat goes on.
-fn say(line: &str) {
-    let mut output = io::stdout().lock();
-    let _ = writeln!(output, "{line}").and_then(|()| output.flush());
+/// Says what was asked for, to whoever still wants to hear it.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Why the program ends other than by being stopped.
@@ -135,10 +139,8 @@ pub enum Error {
     Page(FolderError),
     /// The system gave no randomness.
     Random(getrandom::Error),
-    /// The system gave no descriptor for the log.
-    Log(io::Error),
-    /// The system gave no descriptors for events and signals.
-    Server(io::Error),
+    /// The system gave no descriptors for the output, events and signals.
+    Descriptors(io::Error),
     /// The system failed a server that ran.
     Run(io::Error),
 }
@@ -153,13 +155,7 @@ impl fmt::Display for Error {
                 f,
                 "no randomness: {error}; sessions are not safe without it, so the system has to give some"
             ),
-            Error::Log(error) => {
-                write!(
-                    f,
-                    "no descriptor for the log: {error}; raise the limit (ulimit -n)"
-                )
-            }
-            Error::Server(error) => {
+            Error::Descriptors(error) => {
                 write!(f, "no descriptors: {error}; raise the limit (ulimit -n)")
             }
             Error::Run(error) => {
@@ -192,4 +188,4 @@ impl From<FolderError> for Error {
     }
 }
 
-const VERSION: &str = concat!("veche ", env!("CARGO_PKG_VERSION"));
+const VERSION: &str = concat!("veche ", env!("CARGO_PKG_VERSION"), "\n");

@@ -41,15 +41,16 @@ impl<'a> Lines<'a> {
     /// Where the next line begins, and where it ends, with its line end.
     const fn next(&mut self) -> Option<(usize, usize)> {
         while self.place < self.source.len() {
-            let from = self.skip_blanks();
+            let mut from = self.skip_blanks();
             if self.begins_with(from, b"/*") {
                 self.place = self.end_of_comment(from);
+                from = self.skip_blanks();
             }
             let to = self.end_of_line();
             self.place = to;
-            let is_comment = self.begins_with(from, b"//") || self.begins_with(from, b"/*");
+            let is_comment = self.begins_with(from, b"//");
             let is_empty = self.begins_with(from, b"\n");
-            if !is_comment && !is_empty {
+            if from < to && !is_comment && !is_empty {
                 return Some((from, to));
             }
         }
@@ -77,7 +78,10 @@ impl<'a> Lines<'a> {
 
     const fn end_of_comment(&self, from: usize) -> usize {
         let mut place = from + 2;
-        while place < self.source.len() && !self.begins_with(place, b"*/") {
+        while place < self.source.len() {
+            if self.begins_with(place, b"*/") {
+                return place + 2;
+            }
             place += 1;
         }
         place
@@ -111,6 +115,11 @@ mod tests {
         let source =
             "// why\n/** What\n * it is.\n */\nlet x = 1; // stays\n\n  /* a */\n  y('//');\n";
         assert_eq!(stripped(source), "let x = 1; // stays\ny('//');\n");
+    }
+
+    #[test]
+    fn what_stands_behind_a_comment_stays() {
+        assert_eq!(stripped("/* a */ x();\n/* b\n */ y();"), "x();\ny();");
     }
 
     #[test]

@@ -21,7 +21,11 @@ pub(super) struct Connection {
     /// waits until the peer has read its answers.
     pub(super) held: Vec<u8>,
     pub(super) address: IpAddr,
+    /// There were too many of its address when it came.
+    pub(super) is_unwelcome: bool,
     pub(super) last_received: Tick,
+    /// Messages dropped that the handler was not told of.
+    pub(super) dropped: u32,
     /// Since when a peer with something to receive has taken nothing.
     pub(super) blocked_since: Option<Tick>,
     /// The earliest entry in the timers.
@@ -109,7 +113,9 @@ impl Connection {
             deflate: None,
             held: Vec::new(),
             address,
+            is_unwelcome: false,
             last_received: now,
+            dropped: 0,
             blocked_since: None,
             scheduled: Tick::NEVER,
             io: Io {

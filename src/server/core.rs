@@ -17,6 +17,7 @@ use crate::fanout::{Pacing, TopicIndex};
 use crate::http::refusal::Refusal;
 use crate::http::response::Status;
 use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::deflate::Inflater;
 use crate::websocket::frame::{Opcode, server_header};
 
 /// A server without sockets and without a clock of its own.
@@ -34,12 +35,16 @@ pub struct Core<T, C, H> {
     pub(super) transports: Vec<Option<T>>,
     /// What every read goes into.
     pub(super) scratch: Vec<u8>,
+    /// Decompresses for all connections.
+    pub(super) inflater: Inflater,
     pub(super) pacing: Pacing,
     /// When the first of the topics that rest may be flushed.
     pub(super) next_topic: Option<Duration>,
     pub(super) due_topics: Vec<TopicIndex>,
     pub(super) started: Duration,
     woken: bool,
+    /// For how many turns deadlines have been left alone.
+    deferred_timers: u32,
     /// Until when connections may take their leave.
     stop_by: Option<Duration>,
 }
@@ -54,11 +59,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             clock,
             transports: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
+            inflater: Inflater::default(),
             pacing: Pacing::default(),
             next_topic: None,
             due_topics: Vec::new(),
             started,
             woken: false,
+            deferred_timers: 0,
             stop_by: None,
         };
         core.read_clock();
@@ -67,14 +74,20 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// Takes in a connection; returns its place, by which events name it. A
     /// place is used again only after the turn in which its connection ended.
-    pub fn accept(&mut self, transport: T, address: IpAddr) -> usize {
+    ///
+    /// `None`, and the connection is gone, where its address has twice as many
+    /// as it may have: those in between are told so.
+    pub fn accept(&mut self, transport: T, address: IpAddr) -> Option<usize> {
+        if self.hub.is_overrun(address) {
+            return None;
+        }
         self.read_clock();
         let index = self.hub.insert(address) as usize;
         if self.transports.len() <= index {
             self.transports.resize_with(index + 1, || None);
         }
         self.transports[index] = Some(transport);
-        index
+        Some(index)
     }
 
     /// Gives up a connection that was accepted but cannot be watched.
@@ -164,17 +177,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     }
 
     /// One turn. `more_events`: there may be events that were not told yet, so
-    /// that nobody may be found silent in this turn.
+    /// that nobody should be found silent in this turn.
     pub fn turn(&mut self, more_events: bool) {
         self.read_clock();
-        let mut ready = core::mem::take(&mut self.hub.ready);
-        for index in ready.drain(..) {
-            self.read(index);
-        }
-        // What is read again next turn was listed meanwhile.
-        if self.hub.ready.is_empty() {
-            self.hub.ready = ready;
-        }
+        self.read_all();
         if core::mem::take(&mut self.woken) {
             self.handler.wake(&mut Context { hub: &mut self.hub });
         }
@@ -182,7 +188,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.hub.tick_at = None;
             self.handler.tick(&mut Context { hub: &mut self.hub });
         }
-        if !more_events {
+        self.deferred_timers += 1;
+        if !more_events || self.deferred_timers > MAX_DEFERRED_TIMERS {
+            self.deferred_timers = 0;
             self.run_timers();
         }
         self.tell();
@@ -259,10 +267,16 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     self.handler.close(&mut cx(&mut self.hub), id, close);
                 }
                 Notice::Lagged(id, missed) => {
-                    let (id, missed) = (*id, *missed);
-                    if self.hub.open(id).is_some() {
+                    let (id, mut missed) = (*id, *missed);
+                    if let Some(connection) = self.hub.open(id) {
+                        missed += u64::from(connection.dropped);
+                        if missed > 0 {
+                            // What came since tells of what is missing.
+                            missed += self.hub.skip(id);
+                        }
                         info!("connection {id} is too slow: {missed} frames dropped");
                         self.handler.lagged(&mut cx(&mut self.hub), id, missed);
+                        self.hub.forget_dropped(id);
                     }
                 }
             }
@@ -302,7 +316,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             Due::Handshake => {
                 debug!("connection {id}: request not complete in time");
                 let text = "The request did not arrive in time.";
-                self.refuse(index, &Refusal::new(Status::RequestTimeout, text));
+                let refusal = Refusal::new(Status::RequestTimeout, text);
+                self.refuse(index, &refusal, true);
             }
             Due::Message => {
                 let code = CloseCode::POLICY_VIOLATION;
@@ -332,6 +347,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 fn is_silent(connection: &Connection) -> bool {
     connection.held.is_empty()
 }
+
+/// A crowd of events may keep deadlines waiting for so many turns: as long as
+/// it takes to hear from everybody when the process was stopped for a while.
+const MAX_DEFERRED_TIMERS: u32 = 100;
 
 /// One read: enough for what a peer sends in a burst, and shared by all.
 const SCRATCH_BYTES: usize = 64 * 1024;

@@ -55,7 +55,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 return;
             };
             let end = tape.end();
-            if member.position == end {
+            if member.position == end || connection.is_ended() {
                 return;
             }
             let lags = tape.lag(member.position) > 0;
@@ -127,7 +127,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if connection.is_ended() {
             return;
         }
-        let missed = fanout.skip_if_lagging(&connection.subscriber);
+        let missed = fanout.skip_if_lagging(&mut connection.subscriber);
         if missed > 0 && connection.is_open() {
             notices.push(Notice::Lagged(id, missed));
         }
@@ -155,11 +155,14 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             }
             Err(_) => self.hub.end(index, "writing failed"),
         }
-        let connection = self.hub.connections.get(index as usize);
-        if connection.is_some_and(|c| {
-            c.io.paused && !c.is_ended() && !self.hub.fanout.is_over_bound(&c.subscriber)
-        }) {
-            self.resume(index);
+        let Some(connection) = self.hub.connections.get_mut(index as usize) else {
+            return;
+        };
+        if connection.is_ended() || self.hub.fanout.is_over_bound(&connection.subscriber) {
+            return;
+        }
+        if connection.io.paused {
+            self.hub.mark_ready(index);
         }
     }
 

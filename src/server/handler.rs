@@ -30,8 +30,9 @@ pub trait Handler {
 
     /// A connection takes what is sent to it so slowly that `missed` frames had
     /// to be dropped; 0 where it has taken nothing at all for
-    /// [`Config::stall_timeout`](super::Config::stall_timeout). What was
-    /// published and is not written yet is dropped too, and counted.
+    /// [`Config::stall_timeout`](super::Config::stall_timeout). Where frames are
+    /// missing, everything that is not written yet is dropped too, and counted
+    /// if it was published: nothing arrives that follows what is missing.
     ///
     /// Unless overridden this closes the connection with 1008.
     fn lagged(&mut self, cx: &mut Context<'_>, id: ConnectionId, missed: u64) {

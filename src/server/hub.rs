@@ -10,7 +10,7 @@ use log::debug;
 use slab::Slab;
 
 use super::config::Config;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, Ping};
 use super::handler::ConnectionId;
 use super::timers::{Tick, Timers};
 use crate::fanout::{Encoding, Fanout, Topic};
@@ -84,7 +84,9 @@ impl Hub {
     pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         *self.per_address.entry(network(address)).or_default() += 1;
-        let connection = Connection::new(self.generation, address, self.tick());
+        let mut connection = Connection::new(self.generation, address, self.tick());
+        let max = self.config.max_connections_per_address;
+        connection.is_unwelcome = max > 0 && self.connections_of(address) > max;
         let index = self.connections.insert(connection);
         let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
         self.schedule(index);
@@ -106,12 +108,26 @@ impl Hub {
         }
     }
 
-    /// Whether this connection's address has more connections than it may have.
-    pub(super) fn is_crowded(&self, address: IpAddr) -> bool {
+    /// Whether an address has so many connections that another one is not even
+    /// to be told so.
+    pub(super) fn is_overrun(&self, address: IpAddr) -> bool {
         let max = self.config.max_connections_per_address;
+        max > 0 && self.connections_of(address) >= max.saturating_mul(2)
+    }
+
+    /// The connections of an address in any phase. Those of the loopback are
+    /// not counted: a proxy stands there.
+    fn connections_of(&self, address: IpAddr) -> usize {
+        if address.to_canonical().is_loopback() {
+            return 0;
+        }
         let count = self.per_address.get(&network(address));
-        let count = count.copied().unwrap_or(0);
-        max != 0 && !address.to_canonical().is_loopback() && count as usize > max
+        count.copied().unwrap_or(0) as usize
+    }
+
+    /// How many addresses have connections.
+    pub(super) fn addresses(&self) -> usize {
+        self.per_address.len()
     }
 
     /// Whether no more connections may be opened.
@@ -176,29 +192,33 @@ impl Hub {
         }
     }
 
-    /// Queues bytes that are no message: responses and control frames.
-    pub(super) fn queue(&mut self, index: u32, header: &[u8], payload: &[u8]) -> bool {
-        let Some(connection) = self.connections.get_mut(index as usize) else {
-            return false;
-        };
-        let queued = self
-            .fanout
-            .send(&mut connection.subscriber, header, payload);
-        self.mark_dirty(index);
-        queued
+    /// Queues bytes that are no message: responses and control frames. They
+    /// are not bounded but for what causes them: a connection with much to
+    /// receive is not read.
+    pub(super) fn queue(&mut self, index: u32, header: &[u8], payload: &[u8]) {
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            let subscriber = &mut connection.subscriber;
+            self.fanout.send_always(subscriber, header, payload);
+            self.mark_dirty(index);
+        }
     }
 
     pub(super) fn send(&mut self, id: ConnectionId, message: Message<'_>) {
-        let Some(connection) = self.open(id) else {
+        if self.open(id).is_none() {
             return;
-        };
-        let window_bits = connection.deflate.map(Agreement::window_bits);
-        let mut deflater = mem::take(&mut self.deflater);
-        let (header, payload) = encode(message, window_bits, &mut deflater);
-        if !self.queue(id.index, &header, payload) {
-            self.notices.push(Notice::Lagged(id, 1));
         }
-        self.deflater = deflater;
+        let connection = &mut self.connections[id.index as usize];
+        let window_bits = connection.deflate.map(Agreement::window_bits);
+        let (header, payload) = encode(message, window_bits, &mut self.deflater);
+        let subscriber = &mut connection.subscriber;
+        if self.fanout.send(subscriber, &header, payload) {
+            self.mark_dirty(id.index);
+        } else {
+            connection.dropped = connection.dropped.saturating_add(1);
+            if connection.dropped == 1 {
+                self.notices.push(Notice::Lagged(id, 0));
+            }
+        }
     }
 
     pub(super) fn publish(&mut self, topic: Topic, message: Message<'_>) {
@@ -221,8 +241,34 @@ impl Hub {
     pub(super) fn unsubscribe(&mut self, id: ConnectionId, topic: Topic) {
         if self.open(id).is_some() {
             let connection = &mut self.connections[id.index as usize];
-            self.fanout.unsubscribe(topic, &mut connection.subscriber);
+            let missed = self.fanout.unsubscribe(topic, &mut connection.subscriber);
+            if missed > 0 {
+                self.notices.push(Notice::Lagged(id, missed));
+            }
             self.mark_dirty(id.index);
+        }
+    }
+
+    /// Drops everything that a connection has not got yet; returns how many
+    /// published frames it misses.
+    pub(super) fn skip(&mut self, id: ConnectionId) -> u64 {
+        if self.open(id).is_none() {
+            return 0;
+        }
+        let connection = &mut self.connections[id.index as usize];
+        if let Phase::Open { ping, .. } = &mut connection.phase
+            && *ping == Ping::Queued
+        {
+            *ping = Ping::Idle;
+        }
+        self.fanout.skip(&mut connection.subscriber)
+    }
+
+    /// The handler knows what was dropped. What it sent too much just now is
+    /// its own doing, and not told again.
+    pub(super) fn forget_dropped(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open(id) {
+            connection.dropped = 0;
         }
     }
 
@@ -284,11 +330,18 @@ impl Hub {
         }
     }
 
+    /// The peer has gone without a Close.
+    pub(super) fn lose(&mut self, index: u32, why: &str) {
+        if let Some(id) = self.id(index) {
+            let code = CloseCode::ABNORMAL;
+            self.closed(id, Close { code, reason: why });
+        }
+    }
+
     /// The connection is gone, without a word.
     pub(super) fn end(&mut self, index: u32, why: &str) {
         let Some(id) = self.id(index) else { return };
-        let code = CloseCode::ABNORMAL;
-        self.closed(id, Close { code, reason: why });
+        self.lose(index, why);
         let connection = &mut self.connections[index as usize];
         if !connection.is_ended() {
             debug!("connection {id} ended: {why}");

@@ -18,6 +18,7 @@ mod receive;
 mod signals;
 mod timers;
 mod transport;
+mod usage;
 
 pub use self::config::Config;
 pub use self::context::Context;
@@ -28,4 +29,5 @@ pub(crate) use self::hub::network;
 pub use self::listen::{ListenError, Step, listen};
 pub use self::poll::{Handle, Server};
 pub use self::transport::{Clock, Transport};
+pub use self::usage::Usage;
 pub use crate::fanout::Topic;

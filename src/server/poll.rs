@@ -1,5 +1,6 @@
 //! The server in the world: mio, the listening socket, the time.
 
+use core::fmt;
 use core::time::Duration;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
@@ -36,6 +37,8 @@ pub struct Server {
     poll: Poll,
     listener: TcpListener,
     config: Config,
+    /// How many the process may have.
+    descriptors: usize,
     handle: Handle,
     #[cfg(feature = "chat")]
     signals: Option<StopSignals>,
@@ -60,12 +63,11 @@ impl Server {
 
     /// A server on a listening socket that does not block; see [`listen`].
     ///
-    /// Raises the process's limit of descriptors as far as it may, and unless
-    /// the settings say otherwise allows as many connections as fit, less 32.
+    /// Raises the process's limit of descriptors as far as it may.
     ///
     /// # Errors
     /// Where the system has no more descriptors.
-    pub fn new(listener: StdListener, mut config: Config) -> io::Result<Self> {
+    pub fn new(listener: StdListener, config: Config) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::from_std(listener);
         poll.registry()
@@ -75,14 +77,11 @@ impl Server {
             stop: Arc::default(),
         };
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-        if config.max_connections == 0 {
-            let most = usize::try_from(descriptors).unwrap_or(usize::MAX);
-            config.max_connections = most.saturating_sub(RESERVED_DESCRIPTORS).max(1);
-        }
         Ok(Server {
             poll,
             listener,
             config,
+            descriptors: usize::try_from(descriptors).unwrap_or(usize::MAX),
             handle,
             #[cfg(feature = "chat")]
             signals: None,
@@ -127,14 +126,19 @@ impl Server {
         let Server {
             mut poll,
             listener,
-            config,
+            mut config,
+            descriptors,
             handle,
             ..
         } = self;
+        if config.max_connections == 0 {
+            let most = descriptors.saturating_sub(RESERVED_DESCRIPTORS);
+            config.max_connections = most.max(1);
+        }
         #[cfg(feature = "chat")]
         let mut signals = self.signals;
         let mut core = Core::new(config, SystemClock::start(), handler);
-        let mut door = Some(Door::new(listener));
+        let mut door = Some(Door::new(listener, descriptors));
         let mut events = Events::with_capacity(EVENTS);
         while !core.is_stopped() {
             let timeout = [core.timeout(), door.as_ref().and_then(Door::timeout)];
@@ -201,18 +205,24 @@ impl Handle {
 /// The listening socket, and whether somebody waits there.
 struct Door {
     listener: TcpListener,
+    /// How many connections there may be in any phase.
+    room: usize,
     /// Edge-triggered readiness is told once: it is remembered.
     someone_waits: bool,
     /// Descriptors ran out: try again then, since no event will tell.
     closed_until: Option<Instant>,
+    /// The log has why nobody is let in.
+    told_why: bool,
 }
 
 impl Door {
-    fn new(listener: TcpListener) -> Self {
+    fn new(listener: TcpListener, descriptors: usize) -> Self {
         Door {
             listener,
+            room: descriptors.saturating_sub(KEPT_DESCRIPTORS).max(1),
             someone_waits: true,
             closed_until: None,
+            told_why: false,
         }
     }
 
@@ -239,19 +249,34 @@ impl Door {
             if !self.someone_waits {
                 break;
             }
+            if core.connections() >= self.room {
+                self.close("no descriptors are left; raise the limit (ulimit -n)");
+                break;
+            }
             match self.listener.accept() {
-                Ok((stream, address)) => register(core, poll, stream, address),
+                Ok((stream, address)) => {
+                    self.told_why = false;
+                    register(core, poll, stream, address);
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => self.someone_waits = false,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
-                        warn!("cannot accept connections for now: {error}");
-                        self.closed_until = Some(Instant::now() + ACCEPT_PAUSE);
+                        self.close(error);
                         break;
                     }
                 },
             }
         }
+    }
+
+    /// Lets nobody in for a while, and says why the first time.
+    fn close(&mut self, why: impl fmt::Display) {
+        if !self.told_why {
+            warn!("cannot accept connections for now: {why}");
+        }
+        self.told_why = true;
+        self.closed_until = Some(Instant::now() + ACCEPT_PAUSE);
     }
 }
 
@@ -261,7 +286,9 @@ fn register<H: Handler>(
     stream: TcpStream,
     address: SocketAddr,
 ) {
-    let place = core.accept(stream, address.ip());
+    let Some(place) = core.accept(stream, address.ip()) else {
+        return debug!("connection from {address} dropped: too many of that address");
+    };
     debug!("connection at {place} from {address}");
     let Some(stream) = core.transport(place) else {
         return;
@@ -331,5 +358,9 @@ const ACCEPT_BUDGET: usize = 64;
 /// Somebody may have left by then.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// For the journal, the log and what the system itself needs.
+/// Not for those who are let in: for the journal, the log and what the system
+/// itself needs, and half of them to tell others that the server is full.
 const RESERVED_DESCRIPTORS: usize = 32;
+
+/// Not for connections at all.
+const KEPT_DESCRIPTORS: usize = 16;

@@ -11,6 +11,7 @@ use super::core::Core;
 use super::handler::{Handler, Opening};
 use super::transport::{Clock, Transport};
 use crate::http::assets;
+use crate::http::date::HttpDate;
 use crate::http::refusal::Refusal;
 use crate::http::request::{Limits, Request, is_worth_parsing};
 use crate::http::response::Status;
@@ -28,16 +29,40 @@ enum Taken {
 }
 
 impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
-    /// Reads what a connection has, within a budget.
-    pub(super) fn read(&mut self, index: u32) {
-        let mut scratch = mem::take(&mut self.scratch);
-        let mut left = READ_BUDGET_BYTES;
-        while let Some(connection) = self.hub.connections.get_mut(index as usize) {
+    /// Reads from the connections that are ready, as far as a turn may go: the
+    /// rest of them come first in the next one.
+    pub(super) fn read_all(&mut self) {
+        let mut ready = mem::take(&mut self.hub.ready);
+        let (mut read, mut done) = (0, 0);
+        let inflated = self.inflater.inflated_bytes();
+        while let Some(&index) = ready.get(done) {
+            let inflated = self.inflater.inflated_bytes() - inflated;
+            if read + inflated >= TURN_BUDGET_BYTES {
+                break;
+            }
+            read += self.read(index) as u64;
+            done += 1;
+        }
+        ready.drain(..done);
+        ready.append(&mut self.hub.ready);
+        self.hub.ready = ready;
+    }
+
+    /// Reads what a connection has, within a budget; returns how much that was.
+    fn read(&mut self, index: u32) -> usize {
+        if let Some(connection) = self.hub.connections.get_mut(index as usize) {
             connection.io.listed_ready = false;
+            if connection.io.paused {
+                self.resume(index);
+            }
+        }
+        let mut scratch = mem::take(&mut self.scratch);
+        let mut read = 0;
+        while let Some(connection) = self.hub.connections.get_mut(index as usize) {
             if !connection.io.readable || connection.io.paused || connection.is_ended() {
                 break;
             }
-            if left == 0 {
+            if read >= READ_BUDGET_BYTES {
                 self.hub.mark_ready(index);
                 break;
             }
@@ -55,7 +80,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     // with the next byte. Only the end of the stream may have
                     // come along unannounced.
                     connection.io.readable = bytes == scratch.len() || connection.io.read_to_end;
-                    left = left.saturating_sub(bytes);
+                    read += bytes;
                     self.take_in(index, &mut scratch[..bytes]);
                 }
                 Err(error) => match error.kind() {
@@ -66,16 +91,17 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             }
         }
         self.scratch = scratch;
+        read
     }
 
     /// Goes on with a connection that was not read while too much waited to be
     /// sent to it.
-    pub(super) fn resume(&mut self, index: u32) {
-        if let Some(connection) = self.hub.connections.get_mut(index as usize) {
+    fn resume(&mut self, index: u32) {
+        let connection = &mut self.hub.connections[index as usize];
+        if !self.hub.fanout.is_over_bound(&connection.subscriber) {
             connection.io.paused = false;
             let mut held = mem::take(&mut connection.held);
             self.take_in_all(index, &mut held, 0);
-            self.hub.mark_ready(index);
         }
     }
 
@@ -97,8 +123,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// incomplete request head.
     fn take_in_all(&mut self, index: u32, input: &mut [u8], tried: usize) {
         let mut taken = 0;
+        let inflated = self.inflater.inflated_bytes();
         while let Some(connection) = self.hub.connections.get_mut(index as usize) {
             let over_bound = self.hub.fanout.is_over_bound(&connection.subscriber);
+            let inflated = self.inflater.inflated_bytes() - inflated;
             let rest = &mut input[taken..];
             let step = match &connection.phase {
                 Phase::Ended => return,
@@ -107,8 +135,16 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     connection.io.paused = true;
                     Taken::Incomplete(0)
                 }
+                // Small messages can mean large ones: the others come first.
+                _ if inflated > INFLATE_BUDGET_BYTES && !rest.is_empty() => {
+                    connection.io.paused = true;
+                    self.hub.mark_ready(index);
+                    Taken::Incomplete(0)
+                }
                 Phase::Handshake { .. } if rest.is_empty() => return,
-                Phase::Handshake { .. } => self.take_request(index, rest, tried),
+                // What was tried was the head of the first request.
+                Phase::Handshake { .. } if taken == 0 => self.take_request(index, rest, tried),
+                Phase::Handshake { .. } => self.take_request(index, rest, 0),
                 _ => self.take_event(index, rest),
             };
             match step {
@@ -132,15 +168,16 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if !is_worth_parsing(input, tried, &limits) {
             return Taken::Incomplete(0);
         }
-        let answer = match Request::parse(input, &limits) {
-            Ok(None) => return Taken::Incomplete(0),
-            Ok(Some((request, bytes))) => self.answer(index, &request).map(|()| bytes),
-            Err(refusal) => Err(refusal),
-        };
-        match answer {
-            Ok(bytes) => Taken::Bytes(bytes),
+        match Request::parse(input, &limits) {
+            Ok(None) => Taken::Incomplete(0),
+            Ok(Some((request, bytes))) => {
+                if let Err(refusal) = self.answer(index, &request) {
+                    self.refuse(index, &refusal, request.method != "HEAD");
+                }
+                Taken::Bytes(bytes)
+            }
             Err(refusal) => {
-                self.refuse(index, &refusal);
+                self.refuse(index, &refusal, true);
                 Taken::Bytes(0)
             }
         }
@@ -148,8 +185,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// Answers a request with an upgrade or a page.
     fn answer(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        let address = self.hub.connections[index as usize].address;
-        if self.hub.is_crowded(address) {
+        if self.hub.connections[index as usize].is_unwelcome {
             let text = "Too many connections from this address: close some first.";
             return Err(Refusal::new(Status::TooManyRequests, text));
         }
@@ -167,7 +203,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             Some(assets) => assets::respond(request, assets)?,
             None => return Err(handshake::upgrade_required()),
         };
-        if response.status == Status::NotFound && is_here {
+        if response.status == Status::NotFound && paths.contains(&request.path) {
             return Err(handshake::upgrade_required());
         }
         let mut head = Vec::new();
@@ -204,17 +240,18 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     }
 
     /// Sends a refusal; nothing that follows is looked at.
-    pub(super) fn refuse(&mut self, index: u32, refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, index: u32, refusal: &Refusal, body_is_sent: bool) {
         debug!("connection at {index} refused: {refusal}");
-        let mut response = Vec::new();
-        refusal.write(&mut response, Some(&self.date()));
-        self.hub.queue(index, &response, &[]);
+        let mut response = refusal.response();
+        response.body_is_sent = body_is_sent;
+        let mut head = Vec::new();
+        response.write(&mut head, Some(&self.date()));
+        self.hub.queue(index, &head, &[]);
         self.hub.finish_flushing(index);
     }
 
     fn date(&self) -> String {
-        let time = std::time::UNIX_EPOCH + self.hub.unix_time;
-        httpdate::fmt_http_date(time)
+        HttpDate::from_unix_time(self.hub.unix_time).to_string()
     }
 
     fn take_event(&mut self, index: u32, input: &mut [u8]) -> Taken {
@@ -222,7 +259,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         let connection = &mut self.hub.connections[index as usize];
         let is_open = connection.is_open();
         let mut receiver = connection.take_receiver();
-        let taken = match receiver.receive(input, max_message_bytes) {
+        let inflater = connection.deflate.map(|_| &mut self.inflater);
+        let taken = match receiver.receive(input, max_message_bytes, inflater) {
             Ok((bytes, None)) => {
                 self.hub.note_unfinished(index, !receiver.is_idle());
                 Taken::Incomplete(bytes)
@@ -262,17 +300,23 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// The peer will send nothing more.
     fn peer_finished(&mut self, index: u32) {
-        let connection = &mut self.hub.connections[index as usize];
-        let waits = connection.subscriber.private_bytes() > 0;
-        match &connection.phase {
-            // It may still read: the answers to its requests, or our Close.
-            Phase::Handshake { .. } | Phase::Closing { .. } if waits => {
-                self.hub.finish_flushing(index);
-            }
-            _ => self.hub.end(index, "the peer is gone"),
+        let connection = &self.hub.connections[index as usize];
+        if connection.subscriber.private_bytes() > 0 {
+            // It may still read what was meant for it.
+            self.hub.lose(index, "the peer is gone");
+            self.hub.finish_flushing(index);
+        } else {
+            self.hub.end(index, "the peer is gone");
         }
     }
 }
 
 /// How much one connection may take of a turn.
 const READ_BUDGET_BYTES: usize = 4 * 64 * 1024;
+
+/// How much that may mean when it is decompressed; a message more is let pass.
+const INFLATE_BUDGET_BYTES: u64 = 1 << 20;
+
+/// How much all of them may, compressed and decompressed, after which everybody
+/// else gets what is theirs.
+const TURN_BUDGET_BYTES: u64 = 4 << 20;

@@ -1,11 +1,13 @@
 //! Signals that stop the server.
 
-use core::fmt;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
 
+use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook_mio::v1_0::Signals;
+use signal_hook::{flag, low_level::pipe};
 
 use crate::websocket::close::{Close, CloseCode};
 
@@ -14,31 +16,46 @@ use crate::websocket::close::{Close, CloseCode};
 ///
 /// SIGHUP is survived, so that closing a terminal ends no chat; SIGPIPE and
 /// SIGXFSZ are met as errors where they arise.
+#[derive(Debug)]
 pub(super) struct StopSignals {
-    signals: Signals,
+    /// Each has a byte for each time its signal came, and what that means.
+    arrivals: [(UnixStream, CloseCode, &'static str); 2],
 }
 
 impl StopSignals {
     pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
         // Rust's runtime ignores SIGPIPE already.
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ])?;
-        registry.register(&mut signals, token, Interest::READABLE)?;
-        Ok(StopSignals { signals })
+        for signal in [SIGHUP, SIGXFSZ] {
+            flag::register(signal, Arc::default())?;
+        }
+        let arrivals_of = |signal| {
+            let (arrivals, handler) = StdUnixStream::pair()?;
+            arrivals.set_nonblocking(true)?;
+            handler.set_nonblocking(true)?;
+            pipe::register_raw(signal, handler.into())?;
+            let mut arrivals = UnixStream::from_std(arrivals);
+            registry.register(&mut arrivals, token, Interest::READABLE)?;
+            io::Result::Ok(arrivals)
+        };
+        let restart = (arrivals_of(SIGTERM)?, CloseCode::SERVICE_RESTART, RETRY);
+        let stop = (
+            arrivals_of(SIGINT)?,
+            CloseCode::GOING_AWAY,
+            "the server stops",
+        );
+        Ok(StopSignals {
+            arrivals: [restart, stop],
+        })
     }
 
     /// With what to close for each signal that has arrived.
     pub(super) fn pending(&mut self) -> impl Iterator<Item = Close<'static>> {
-        self.signals.pending().filter_map(|signal| match signal {
-            SIGTERM => Some(Close::new(CloseCode::SERVICE_RESTART, RETRY)),
-            SIGINT => Some(Close::new(CloseCode::GOING_AWAY, "the server stops")),
-            _ => None,
-        })
-    }
-}
-
-impl fmt::Debug for StopSignals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StopSignals")
+        self.arrivals
+            .iter_mut()
+            .flat_map(|(arrivals, code, reason)| {
+                let count = arrivals.read(&mut [0; 2]).unwrap_or(0);
+                std::iter::repeat_n(Close::new(*code, reason), count)
+            })
     }
 }
 

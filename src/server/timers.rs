@@ -61,6 +61,11 @@ impl Timers {
         self.entries.pop().map(|Reverse(entry)| entry)
     }
 
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// When the next connection is due.
     pub(super) fn next(&self) -> Option<Duration> {
         let Reverse((at, _)) = self.entries.peek()?;

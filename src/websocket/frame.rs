@@ -78,10 +78,7 @@ impl FrameHeader {
     /// # Errors
     ///
     /// Whatever breaks §5.2 or §5.5, at the first byte that shows it.
-    pub fn decode(
-        input: &[u8],
-        may_deflate: bool,
-    ) -> Result<Option<(Self, usize)>, ProtocolError> {
+    pub fn decode(input: &[u8], may_deflate: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
         let mut rest = input;
         let Some(first) = take::<1>(&mut rest) else {
             return Ok(None);
@@ -255,7 +252,11 @@ mod tests {
                 payload_bytes,
             };
             for cut in 0..encoded.len() {
-                assert_eq!(FrameHeader::decode(&encoded[..cut], false), Ok(None), "{cut}");
+                assert_eq!(
+                    FrameHeader::decode(&encoded[..cut], false),
+                    Ok(None),
+                    "{cut}"
+                );
             }
             let with_payload = [encoded.as_slice(), b"payload"].concat();
             let expected = Ok(Some((header, encoded.len())));

@@ -6,12 +6,13 @@ import english from '../../www/js/languages/en.js';
 import russian from '../../www/js/languages/ru.js';
 import { askedDelay, backoffDelay, isFinal } from '../../www/js/models/backoff.js';
 import { hue, initials } from '../../www/js/models/colour.js';
-import { Chat } from '../../www/js/models/chat.js';
+import { Chat, privately } from '../../www/js/models/chat.js';
 import { Connection } from '../../www/js/models/connection.js';
 import { layout } from '../../www/js/models/layout.js';
 import { tokens } from '../../www/js/models/markup.js';
 import { newCid, Outbox } from '../../www/js/models/outbox.js';
 import { Room, roomName } from '../../www/js/models/room.js';
+import { RoomList } from '../../www/js/models/store.js';
 import { Timeline } from '../../www/js/models/timeline.js';
 import { FakeClock, FakeSocket } from './fakes.mjs';
 
@@ -209,6 +210,19 @@ describe('outbox', () => {
     assert.deepEqual(sent.slice(3), ['two', 'three']);
   });
 
+  test('item that fails or is discarded does not hold up the next', () => {
+    const { outbox, clock, sent, say } = box();
+    const [one, two] = ['one', 'two', 'three'].map(say);
+    outbox.postpone(two, 400);
+    outbox.disconnected();
+    clock.pass(400);
+    assert.deepEqual(sent.slice(3), ['one']);
+    outbox.fail(one, { code: 'too_large', text: 'too long' });
+    assert.deepEqual(sent.slice(3), ['one', 'two']);
+    outbox.discard(two);
+    assert.deepEqual(sent.slice(3), ['one', 'two', 'three']);
+  });
+
   test('failed item stays until it is tried again or discarded', () => {
     const { outbox, sent, say } = box();
     const one = say('one');
@@ -331,6 +345,42 @@ describe('timeline', () => {
     assert.ok(!timeline.items.some(item => item.kind === 'presence'));
   });
 
+  test('whoever is renamed often, or comes and goes, takes no more room', () => {
+    const timeline = joined(1, 1);
+    timeline.presence({ arrived: [ann], renamed: [{ id: 'b', old: 'Bob', name: 'Bea' }] }, 1);
+    timeline.presence({ renamed: [{ id: 'b', old: 'Bea', name: 'Ben' }, { id: 'a', old: 'Ann', name: 'Amy' }] }, 2);
+    timeline.presence({ left: [ann] }, 3);
+    assert.deepEqual(timeline.items.at(-1).renamed, [{ id: 'b', old: 'Bob', name: 'Ben' }]);
+    timeline.presence({ renamed: [{ id: 'b', old: 'Ben', name: 'Bob' }] }, 4);
+    assert.ok(!timeline.items.some(item => item.kind === 'presence'));
+  });
+
+  test('new epoch ends every gap that was being filled', () => {
+    const timeline = joined(1, 3);
+    for (const last of [300, 600]) {
+      timeline.join({ epoch: 'e', seq: last, entries: entries(last - 99, last), recovered: false, more: true });
+    }
+    timeline.join({ epoch: 'f', seq: 1, entries: entries(1, 1), recovered: false, more: false });
+    assert.equal(timeline.openGap, undefined);
+  });
+
+  test('gap that is forgotten is not filled', () => {
+    const timeline = joined(1, 3);
+    timeline.join({ epoch: 'e', seq: 309, entries: entries(210, 309), recovered: false, more: true });
+    const gap = timeline.openGap;
+    timeline.trim(50);
+    timeline.fill(gap, entries(4, 103));
+    assert.equal(timeline.oldest, 260);
+  });
+
+  test('notes that are forgotten leave nothing to ask for', () => {
+    const timeline = joined(1, 3);
+    for (let count = 0; count < 70; count += 1) timeline.note('notice', {});
+    timeline.join({ epoch: 'f', seq: 1, entries: entries(1, 1), recovered: false, more: false });
+    timeline.trim(50);
+    assert.deepEqual([timeline.items.length, timeline.more], [50, false]);
+  });
+
   test('trimmed timeline can ask for what it forgot', () => {
     const timeline = joined(1, 100);
     timeline.trim(50);
@@ -406,6 +456,13 @@ describe('rooms and people', () => {
     assert.equal(roomName(''), null);
     assert.equal(roomName('a/b'), null);
     assert.equal(roomName('x'.repeat(65)), null);
+    assert.equal(roomName('𝒳'.repeat(64)), '𝒳'.repeat(64));
+    assert.equal(roomName('ΟΔΟΣ'), 'οδοσ');
+  });
+
+  test('rooms of scripts with combining marks can be opened, as at the server', () => {
+    for (const name of ['सभा', 'हिन्दी', 'ห้อง', 'e\u0301t']) assert.equal(roomName(`#${name}`), name);
+    for (const name of ['\u0301a', 'a\u200b', 'a\u034f', '👋']) assert.equal(roomName(name), null, name);
   });
 
   test('typing ends by itself and with what was typed', () => {
@@ -418,6 +475,13 @@ describe('rooms and people', () => {
     assert.deepEqual(room.typing(7001).names, []);
   });
 
+  test('whoever has stopped typing is forgotten in rooms that nobody looks at', () => {
+    const room = new Room('lobby');
+    room.startsTyping(ann, 1000);
+    room.startsTyping({ id: 'b', name: 'Bob' }, 7000);
+    assert.deepEqual(room.typing(0).names, ['Bob']);
+  });
+
   test('a name has one colour, whatever its case', () => {
     assert.equal(hue('Ann'), hue('ANN'));
     assert.equal(initials('ann-maria v'), 'AM');
@@ -425,19 +489,50 @@ describe('rooms and people', () => {
   });
 });
 
+describe('list of rooms', () => {
+  /** The list, and what was written of it. */
+  function list(kept) {
+    const written = [];
+    const get = () => structuredClone(written.at(-1) ?? kept);
+    return { written, rooms: new RoomList({ get, set: (_, rooms) => written.push(structuredClone(rooms)) }) };
+  }
+
+  test('a place only ever advances, and is written only then', () => {
+    const { written, rooms } = list([{ name: 'lobby' }, { name: 'wharf', read: { epoch: 'e', seq: 3 } }]);
+    rooms.add('lobby');
+    rooms.read('wharf', { epoch: 'e', seq: 2 });
+    rooms.read('wharf', { epoch: 'e', seq: 3 });
+    rooms.read('left', { epoch: 'e', seq: 1 });
+    assert.deepEqual(written, []);
+    rooms.read('wharf', { epoch: 'e', seq: 4 });
+    rooms.read('wharf', { epoch: 'f', seq: 1 });
+    assert.deepEqual(written.map(([, { read }]) => read), [{ epoch: 'e', seq: 4 }, { epoch: 'f', seq: 1 }]);
+  });
+
+  test('anything may be kept by the browser', () => {
+    for (const kept of [null, 5, {}, [null, 5, { read: 5 }]]) assert.deepEqual(list(kept).rooms.all, []);
+  });
+});
+
 describe('chat', () => {
+  /** What tabs share, or one tab's own. */
+  function area(kept = {}) {
+    const store = new Map(Object.entries(kept));
+    const get = key => structuredClone(store.get(key) ?? null);
+    const set = (key, value) => store.set(key, structuredClone(value));
+    return { store, get, set };
+  }
+
   /** A chat whose server is the test: `says` answers, `asked` is what it was sent last. */
-  function begun(kept = {}) {
+  function begun(kept = {}, local = area({ name: 'Me', rooms: [{ name: 'lobby' }], ...kept })) {
     const clock = new FakeClock();
     const sockets = [];
     const events = [];
-    const store = new Map(Object.entries({ name: 'Me', rooms: [{ name: 'lobby' }], ...kept }));
-    const area = { get: key => store.get(key) ?? null, set: (key, value) => store.set(key, value) };
     const chat = new Chat({
       dial: () => sockets[sockets.push(new FakeSocket()) - 1],
       clock,
       random: () => 0,
-      local: area,
+      local,
       session: { get: () => null, set: () => {} },
       notify: (event, detail) => events.push([event, detail]),
     });
@@ -445,9 +540,11 @@ describe('chat', () => {
     chat.connection.start();
     const says = message => sockets.at(-1).hears(message);
     const asked = () => sockets.at(-1).sent.at(-1);
+    const greets = (session = 's') =>
+      says({ type: 'welcome', session, id: 'me', name: chat.me.name, limits: {}, ping_seconds: 25, commands: [] });
     const welcome = () => {
       sockets.at(-1).opens();
-      says({ type: 'welcome', session: 's', id: 'me', name: 'Me', limits: {}, ping_seconds: 25, commands: [] });
+      greets();
     };
     const joined = more => says({
       type: 'joined', room: 'lobby', epoch: 'e', count: 1, members: [], recovered: false, more: false, cid: asked().cid, ...more,
@@ -458,7 +555,7 @@ describe('chat', () => {
       welcome();
     };
     welcome();
-    return { chat, clock, store, sockets, says, asked, joined, lose, events };
+    return { chat, clock, local, sockets, says, asked, greets, joined, lose, events };
   }
 
   const recovered = ({ events }) => events.filter(([event]) => event === 'recovered').map(([, { count }]) => count);
@@ -527,12 +624,19 @@ describe('chat', () => {
     assert.equal(chat.rooms.get('wharf').unread, 2);
   });
 
-  test('private message goes to the longest name that is here', () => {
+  test('private message goes to a name, in quotes where it has spaces', () => {
     const { chat, asked, joined } = begun();
     joined({ seq: 0, entries: [], members: [{ id: 'a', name: 'Anna' }, { id: 'b', name: 'Anna Maria' }] });
-    chat.say('/msg anna maria hello there');
-    const { to, text, type } = asked();
-    assert.deepEqual([type, to, text], ['direct', 'b', 'hello there']);
+    for (const [line, id, words] of [
+      ['/msg "anna maria" hello\nthere', 'b', 'hello\nthere'],
+      ['/msg anna maria hello', 'a', 'maria hello'],
+      [`${privately('Anna Maria')}hello`, 'b', 'hello'],
+      [`${privately('Anna')} hello`, 'a', 'hello'],
+    ]) {
+      chat.say(line);
+      const { to, text, type } = asked();
+      assert.deepEqual([type, to, text], ['direct', id, words]);
+    }
     chat.say('/msg Bob hello');
     assert.deepEqual([asked().type, asked().line], ['command', '/msg Bob hello']);
   });
@@ -545,5 +649,224 @@ describe('chat', () => {
     says({ type: 'error', code: 'name_taken', text: 'taken', suggestion: 'Ann 2' });
     assert.deepEqual(events.at(-1), ['name-refused', { name: 'Ann', suggestion: 'Ann 2', text: 'taken' }]);
     assert.equal(chat.connection.state.phase, 'idle');
+  });
+
+  /** Refuses the last question, or the one given. */
+  const refuse = (it, code, { cid } = it.asked(), more = {}) => it.says({ type: 'error', code, text: `no: ${code}`, cid, ...more });
+  const sentOf = ({ sockets }, type) => sockets.at(-1).sent.filter(sent => sent.type === type);
+  const states = ({ chat }) => chat.outbox.items.map(({ state }) => state);
+  const notices = ({ chat }) => chat.room.timeline.items.filter(({ kind }) => kind === 'notice').map(({ text }) => text);
+
+  test('join that fails at the server is asked again after a while', () => {
+    const it = begun();
+    it.chat.say('hello');
+    for (let count = 1; count <= 5; count += 1) {
+      assert.equal(sentOf(it, 'join').length, count);
+      refuse(it, 'storage');
+      it.clock.pass(999);
+      assert.equal(sentOf(it, 'join').length, count);
+      it.clock.pass(1);
+    }
+    it.joined({ seq: 0, entries: [] });
+    assert.deepEqual([it.asked().type, it.asked().text], ['message', 'hello']);
+  });
+
+  test('room that refuses us says why, and what was written there can be tried again', () => {
+    const it = begun();
+    it.chat.say('one');
+    it.chat.say('two');
+    refuse(it, 'too_many_rooms');
+    assert.deepEqual([it.chat.room.standing, states(it)], ['out', ['failed', 'failed']]);
+    assert.deepEqual(notices(it), ['no: too_many_rooms']);
+    assert.equal(sentOf(it, 'join').length, 1);
+    it.chat.outbox.retry(it.chat.outbox.items[0].cid);
+    assert.equal(sentOf(it, 'join').length, 2);
+    refuse(it, 'too_many_rooms');
+    assert.deepEqual([states(it), notices(it).length], [['failed', 'failed'], 1]);
+    it.chat.outbox.retry(it.chat.outbox.items[0].cid);
+    it.joined({ seq: 0, entries: [] });
+    assert.deepEqual([it.asked().type, it.asked().text], ['message', 'one']);
+  });
+
+  test('older history that fails can be asked for again', () => {
+    const it = begun();
+    it.joined({ seq: 200, entries: entries(200, 200), more: true });
+    it.chat.loadOlder();
+    refuse(it, 'storage');
+    it.chat.loadOlder();
+    assert.equal(sentOf(it, 'history').length, 2);
+    refuse(it, 'not_joined');
+    it.joined({ seq: 200, entries: [], recovered: true, more: true });
+    it.chat.loadOlder();
+    assert.equal(sentOf(it, 'history').length, 3);
+  });
+
+  test('gap that fails to be filled is tried again, and shown if it is refused', () => {
+    const it = begun();
+    it.joined({ seq: 1, entries: entries(1, 1) });
+    it.lose();
+    it.joined({ seq: 301, entries: entries(202, 301) });
+    refuse(it, 'storage');
+    it.clock.pass(1000);
+    assert.equal(sentOf(it, 'history').length, 2);
+    refuse(it, 'bad_request');
+    assert.equal(it.chat.room.timeline.openGap, undefined);
+    assert.deepEqual(recovered(it), [100]);
+  });
+
+  test('room that is left is not written to', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.open('wharf');
+    it.says({ type: 'joined', room: 'wharf', epoch: 'e', seq: 0, count: 1, members: [], entries: [], recovered: false, more: false, cid: it.asked().cid });
+    it.chat.say('one');
+    it.chat.say('two');
+    refuse(it, 'busy', it.asked(), { retry_ms: 100 });
+    it.chat.leave('wharf');
+    it.clock.pass(100);
+    assert.deepEqual(sentOf(it, 'message').map(({ text }) => text), ['one', 'two']);
+    assert.deepEqual(states(it), []);
+  });
+
+  test('new name that was asked for on a lost line is asked for again', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.rename('Bea');
+    it.lose();
+    assert.deepEqual(sentOf(it, 'rename').map(({ name }) => name), ['Bea']);
+    it.says({ type: 'renamed', name: 'Bea', cid: sentOf(it, 'rename')[0].cid });
+    it.lose();
+    assert.deepEqual([it.chat.me.name, sentOf(it, 'rename').length], ['Bea', 0]);
+  });
+
+  test('refusal of a name that nobody waits for any more is not shown', () => {
+    const it = begun();
+    it.chat.rename('Bea');
+    const asked = it.asked();
+    it.chat.rename(null);
+    refuse(it, 'name_taken', asked);
+    assert.ok(!isRefused(it));
+    it.chat.rename('Bea');
+    refuse(it, 'name_taken');
+    assert.ok(isRefused(it));
+  });
+
+  test('leaving that came too often is asked again, unless the room is opened meanwhile', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.open('wharf');
+    it.chat.leave('lobby');
+    refuse(it, 'rate_limited', it.asked(), { retry_ms: 100 });
+    it.clock.pass(100);
+    assert.deepEqual(sentOf(it, 'leave').map(({ room }) => room), ['lobby', 'lobby']);
+    refuse(it, 'rate_limited', it.asked(), { retry_ms: 100 });
+    it.chat.open('lobby');
+    it.clock.pass(100);
+    assert.equal(sentOf(it, 'leave').length, 2);
+  });
+
+  test('room that was left is not joined by what was asked before', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.open('wharf');
+    refuse(it, 'busy', it.asked(), { retry_ms: 100 });
+    it.chat.leave('wharf');
+    it.clock.pass(100);
+    assert.equal(it.asked().type, 'leave');
+  });
+
+  test('typing or ping that comes too fast is nobody’s business', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.typing();
+    refuse(it, 'rate_limited', it.asked(), { retry_ms: 100 });
+    refuse(it, 'not_joined');
+    assert.deepEqual(notices(it), []);
+  });
+
+  test('page that nobody looks at does not grow for ever', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.reading = false;
+    for (let seq = 1; seq <= 8000; seq += 1) it.says({ ...entry(seq), room: 'lobby' });
+    assert.ok(it.chat.room.timeline.items.length < 7600);
+    it.chat.reading = true;
+    for (let n = 0; n < 2000; n += 1) {
+      it.says({ type: 'direct', time: n, from: ann, to: { id: 'me', name: 'Me' }, text: 'hm', cid: `d${n}` });
+    }
+    assert.ok(it.chat.room.timeline.items.length < 1900);
+  });
+
+  test('private message that comes again is known, the last 64', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    const hears = n => it.says({ type: 'direct', time: n, from: ann, to: { id: 'me', name: 'Me' }, text: 'hm', cid: `d${n}` });
+    for (let n = 0; n < 65; n += 1) hears(n);
+    hears(1);
+    assert.equal(it.chat.room.timeline.items.length, 65);
+    hears(0);
+    assert.equal(it.chat.room.timeline.items.length, 66);
+  });
+
+  /** A second tab of the same browser. */
+  const besides = tab => begun({}, tab.local);
+  const hellos = ({ sockets }) => sockets.at(-1).sent.filter(({ type }) => type === 'hello');
+  const taken = { type: 'error', code: 'name_taken', text: 'taken', suggestion: 'Me-2' };
+  const isRefused = ({ events }) => events.some(([event]) => event === 'name-refused');
+
+  /** Both have lost a server that has forgotten all sessions, and said hello to it. */
+  function restarted() {
+    const one = begun();
+    const other = besides(one);
+    for (const { sockets, clock } of [one, other]) {
+      sockets[0].closes(1006);
+      clock.pass(1);
+      sockets[1].opens();
+    }
+    return { one, other };
+  }
+
+  test('name taken by another tab’s new session is ours by that session', () => {
+    const { one, other } = restarted();
+    one.greets('new');
+    other.says(taken);
+    assert.deepEqual(hellos(other).map(({ session }) => session), ['s', 'new']);
+    other.says(taken);
+    assert.equal(hellos(other).length, 2);
+    assert.ok(isRefused(other));
+  });
+
+  test('new session that another tab gets later is tried too', () => {
+    const { one, other } = restarted();
+    other.says(taken);
+    assert.ok(isRefused(other));
+    one.greets('new');
+    other.chat.sessionChanged();
+    other.sockets[2].opens();
+    assert.deepEqual(hellos(other), [{ type: 'hello', name: 'Me', session: 'new' }]);
+  });
+
+  test('tabs keep each other’s rooms and what was read in them', () => {
+    const one = begun();
+    const other = besides(one);
+    const kept = () => one.local.get('rooms').map(({ name, read }) => [name, read?.seq]);
+    for (const tab of [one, other]) tab.joined({ seq: 1, entries: entries(1, 1) });
+    one.chat.open('wharf');
+    other.chat.open('mill');
+    assert.deepEqual(kept(), [['lobby', 1], ['wharf', undefined], ['mill', undefined]]);
+    one.chat.open('lobby');
+    one.says({ ...entry(2), room: 'lobby' });
+    other.chat.leave('mill');
+    assert.deepEqual(kept(), [['lobby', 2], ['wharf', undefined]]);
+  });
+
+  test('says hello by the name that another tab has taken meanwhile', () => {
+    const one = begun();
+    const other = besides(one);
+    other.sockets[0].closes(1006);
+    one.says({ type: 'renamed', name: 'Bea' });
+    other.clock.pass(1);
+    other.sockets[1].opens();
+    assert.equal(hellos(other)[0].name, 'Bea');
   });
 });

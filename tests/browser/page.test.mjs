@@ -98,6 +98,20 @@ describe('talking', () => {
     await eve.sees(['Ann waves']);
   });
 
+  test('private message begins in an empty composer and leaves a draft alone', async () => {
+    const ann = await (await person()).enter('Ann');
+    for (const name of ['Bob', 'Eve']) await (await person()).enter(name);
+    const text = ann.page.locator('#text');
+    const click = name => ann.page.locator('#members button', { hasText: name }).click();
+    await click('Bob');
+    await click('Eve');
+    assert.equal(await text.inputValue(), '/msg Eve ');
+    await text.fill('/msg Eve a long thought');
+    await click('Bob');
+    assert.equal(await text.inputValue(), '/msg Eve a long thought');
+    assert.ok(await text.evaluate(element => element === document.activeElement));
+  });
+
   test('rooms are switched by the address and keep what is said in them', async () => {
     const ann = await (await person()).enter('Ann', '#garden');
     const bob = await (await person()).enter('Bob');
@@ -218,6 +232,18 @@ describe('a network that fails', () => {
     await bob.counts('.own.delivered', 2);
   });
 
+  test('new name that is asked for while cut off is taken after the return', async () => {
+    const bob = await (await person(wire.url)).enter('Bob');
+    await bob.page.click('#me');
+    wire.cut();
+    await bob.disconnected();
+    await bob.page.fill('#new-name', 'Bea');
+    await bob.page.keyboard.press('Enter');
+    wire.mend();
+    await bob.page.locator('#me', { hasText: 'Bea' }).waitFor();
+    await bob.page.locator('#rename').waitFor({ state: 'hidden' });
+  });
+
   test('message whose answer was lost is sent again and posted once', async () => {
     const ann = await (await person()).enter('Ann');
     const bob = await (await person(wire.url)).enter('Bob');
@@ -296,7 +322,7 @@ describe('everybody', () => {
     await ann.visit();
     const { keyboard } = ann.page;
     const focused = () => ann.page.evaluate(() => document.activeElement.id);
-    assert.equal(await focused(), 'name');
+    await until(async () => assert.equal(await focused(), 'name'));
     await keyboard.type('Ann');
     await keyboard.press('Enter');
     await ann.connected();
@@ -341,6 +367,19 @@ describe('everybody', () => {
     const box = await ann.page.locator('#composer').boundingBox();
     assert.ok(box.y + box.height <= 844, 'composer is in view');
     assert.ok(await ann.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing overflows');
+  });
+
+  test('empty room fits a phone however long its name is', async () => {
+    const ann = await person(server.url, { viewport: { width: 390, height: 844 } });
+    await ann.enter('Ann');
+    for (const room of ['площадь', 'ж'.repeat(64), 'x'.repeat(64)]) {
+      await ann.visit(`#${encodeURIComponent(room)}`);
+      await ann.page.locator('.empty h2', { hasText: room }).waitFor();
+      for (const part of await ann.page.locator('.empty h2, .empty p, .invitation, .invitation button').all()) {
+        const { x, width } = await part.boundingBox();
+        assert.ok(x >= 0 && x + width <= 390, `${await part.evaluate(e => e.outerHTML)} at ${x}, ${width} wide`);
+      }
+    }
   });
 
   test('page speaks Russian to those who do', async () => {

@@ -45,6 +45,8 @@ struct Both {
     /// How often the server read and wrote.
     reads: usize,
     writes: usize,
+    /// How many bytes the server wrote.
+    written: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -80,7 +82,15 @@ impl<H: Handler> World<H> {
     pub fn accept(&mut self, address: &str) -> Client {
         let pipe = Pipe::default();
         let address: IpAddr = address.parse().unwrap();
-        let place = self.core.accept(pipe.clone(), address);
+        let Some(place) = self.core.accept(pipe.clone(), address) else {
+            pipe.0.borrow_mut().reset = true;
+            let (place, socket) = (usize::MAX, None);
+            return Client {
+                pipe,
+                place,
+                socket,
+            };
+        };
         self.pipes
             .resize_with(self.pipes.len().max(place + 1), Pipe::default);
         self.pipes[place] = pipe.clone();
@@ -114,25 +124,30 @@ impl<H: Handler> World<H> {
     /// Takes turns until nothing happens any more without the time going on.
     pub fn run(&mut self) {
         for _ in 0..10_000 {
-            let mut told = false;
-            for (place, pipe) in self.pipes.iter().enumerate() {
-                let mut both = pipe.0.borrow_mut();
-                let (readable, writable) = (both.readable, both.writable);
-                (both.readable, both.writable) = (false, false);
-                let closed = both.client_done || both.reset;
-                drop(both);
-                if readable || writable {
-                    told = true;
-                    self.core.event(place, readable, writable, closed);
-                }
-            }
-            self.core.turn(false);
-            let is_quiet = !told && self.core.timeout() != Some(Duration::ZERO);
-            if is_quiet || self.core.is_stopped() {
+            if !self.turn() {
                 return;
             }
         }
         panic!("the loop spins");
+    }
+
+    /// Takes one turn; whether there is anything for another one.
+    pub fn turn(&mut self) -> bool {
+        let mut told = false;
+        for (place, pipe) in self.pipes.iter().enumerate() {
+            let mut both = pipe.0.borrow_mut();
+            let (readable, writable) = (both.readable, both.writable);
+            (both.readable, both.writable) = (false, false);
+            let closed = both.client_done || both.reset;
+            drop(both);
+            if readable || writable {
+                told = true;
+                self.core.event(place, readable, writable, closed);
+            }
+        }
+        self.core.turn(false);
+        let is_quiet = !told && self.core.timeout() != Some(Duration::ZERO);
+        !is_quiet && !self.core.is_stopped()
     }
 
     /// Lets the time go on, from one deadline to the next.
@@ -189,12 +204,26 @@ impl Transport for Pipe {
         let all = slices.iter().flat_map(|slice| slice.iter().copied());
         let before = both.to_client.len();
         both.to_client.extend(all.take(room));
-        Ok(both.to_client.len() - before)
+        let written = both.to_client.len() - before;
+        both.written += written;
+        Ok(written)
     }
 
     fn shutdown(&mut self) -> io::Result<()> {
         self.0.borrow_mut().server_done = true;
         Ok(())
+    }
+}
+
+impl Pipe {
+    /// How many bytes the server wrote, in all.
+    pub fn written(&self) -> usize {
+        self.0.borrow().written
+    }
+
+    /// Whether this is the same connection.
+    pub fn is(&self, other: &Pipe) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
     }
 }
 

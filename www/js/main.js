@@ -1,6 +1,6 @@
 // Puts the parts together.
 
-import { Chat } from './models/chat.js';
+import { Chat, privately } from './models/chat.js';
 import { DEFAULT_ROOM, roomName } from './models/room.js';
 import { Store } from './models/store.js';
 import { language, t } from './strings.js';
@@ -66,6 +66,7 @@ const changes = {
 
 addEventListener('hashchange', openByAddress);
 addEventListener('online', () => chat.connection.wake());
+addEventListener('storage', ({ key }) => key === 'veche.session' && chat.sessionChanged());
 addEventListener('offline', () => connection.render());
 addEventListener('pageshow', event => event.persisted && chat.connection.wake());
 document.addEventListener('visibilitychange', () => document.hidden || chat.connection.wake());
@@ -100,7 +101,7 @@ function beginWriting() {
 }
 
 function writeTo(person) {
-  composer.begin(`/msg ${person.name} `);
+  composer.begin(privately(person.name));
 }
 
 /** Relative to the page, so that it works under any path and behind any proxy. */

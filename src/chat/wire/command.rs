@@ -1,135 +1,248 @@
 //! What clients send.
 
 use core::fmt;
-use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{Error, ErrorCode};
 
-/// A command: its type, and the fields that any type has.
-#[derive(Debug, Deserialize)]
-pub(in crate::chat) struct Command<'a> {
-    #[serde(borrow)]
-    pub(in crate::chat) r#type: Cow<'a, str>,
-    #[serde(borrow)]
-    cid: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(in crate::chat) room: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    text: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    to: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(in crate::chat) session: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    line: Option<Cow<'a, str>>,
-    n: Option<u64>,
-    pub(in crate::chat) before: Option<u64>,
-    pub(in crate::chat) after: Option<After>,
-    pub(in crate::chat) limit: Option<u64>,
+/// A command: its type, and the fields that any type has. Only those that its
+/// type asks for are looked at.
+#[derive(Debug)]
+pub(in crate::chat) struct Command {
+    fields: [Field; NAMES.len()],
 }
 
-impl<'a> Command<'a> {
+/// The names of all fields.
+const NAMES: [&str; 12] = [
+    "type", "cid", "room", "text", "to", "name", "session", "line", "n", "before", "after", "limit",
+];
+
+impl Command {
     /// Reads a command.
     ///
     /// # Errors
-    /// `bad_json` where it is none, `bad_request` where a field is of the wrong
-    /// kind or the type is missing.
-    pub(in crate::chat) fn parse(text: &'a str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| {
-            let (code, what) = if error.is_data() {
-                (ErrorCode::BadRequest, "This command is not right: ")
-            } else {
-                (ErrorCode::BadJson, "This is not JSON: ")
-            };
-            Error::new(code, format!("{what}{error}."))
+    /// `bad_json` where it is not JSON, `bad_request` where it is no object.
+    pub(in crate::chat) fn parse(text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| match error.is_data() {
+            true => bad_request("A command is a JSON object."),
+            false => Error::new(ErrorCode::BadJson, format!("This is not JSON: {error}.")),
         })
     }
 
+    fn field(&self, name: &str) -> &Field {
+        let place = NAMES.iter().position(|known| *known == name);
+        place.map_or(&Field::Absent, |place| &self.fields[place])
+    }
+
+    fn text_of(&self, name: &str) -> Result<Option<&str>, Error> {
+        match self.field(name) {
+            Field::Absent => Ok(None),
+            Field::Text(text) => Ok(Some(text)),
+            _ => Err(wrong(name, "a string")),
+        }
+    }
+
+    fn number_of(&self, name: &str) -> Result<Option<u64>, Error> {
+        match self.field(name) {
+            Field::Absent => Ok(None),
+            Field::Number(number) => Ok(Some(*number)),
+            _ => Err(wrong(name, "a whole number")),
+        }
+    }
+
+    fn required_text(&self, name: &str) -> Result<&str, Error> {
+        required(name, self.text_of(name)?)
+    }
+
+    pub(in crate::chat) fn kind(&self) -> Result<&str, Error> {
+        self.required_text("type")
+    }
+
+    /// What the answer has to bear.
     pub(in crate::chat) fn cid(&self) -> Option<&str> {
-        self.cid.as_deref()
+        self.text_of("cid").ok().flatten()
     }
 
     /// The `cid`, where one is required.
     pub(in crate::chat) fn required_cid(&self) -> Result<&str, Error> {
-        required("cid", self.cid.as_deref())
+        self.required_text("cid")
+    }
+
+    pub(in crate::chat) fn check_cid(&self) -> Result<(), Error> {
+        match self.text_of("cid")? {
+            Some(cid) if !is_cid(cid) => {
+                Err(bad_request("A cid is 1 to 64 of A-Z, a-z, 0-9, _ and -."))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(in crate::chat) fn room(&self) -> Result<&str, Error> {
-        required("room", self.room.as_deref())
+        self.required_text("room")
     }
 
     pub(in crate::chat) fn text(&self) -> Result<&str, Error> {
-        required("text", self.text.as_deref())
+        self.required_text("text")
     }
 
     pub(in crate::chat) fn to(&self) -> Result<&str, Error> {
-        required("to", self.to.as_deref())
+        self.required_text("to")
     }
 
     pub(in crate::chat) fn name(&self) -> Result<&str, Error> {
-        required("name", self.name.as_deref())
+        self.required_text("name")
+    }
+
+    pub(in crate::chat) fn session(&self) -> Result<Option<&str>, Error> {
+        self.text_of("session")
     }
 
     pub(in crate::chat) fn line(&self) -> Result<&str, Error> {
-        required("line", self.line.as_deref())
+        self.required_text("line")
     }
 
     pub(in crate::chat) fn n(&self) -> Result<u64, Error> {
-        required("n", self.n)
+        required("n", self.number_of("n")?)
+    }
+
+    pub(in crate::chat) fn before(&self) -> Result<Option<u64>, Error> {
+        self.number_of("before")
+    }
+
+    pub(in crate::chat) fn after(&self) -> Result<Option<u64>, Error> {
+        self.number_of("after")
+    }
+
+    pub(in crate::chat) fn after_place(&self) -> Result<Option<&Place>, Error> {
+        match self.field("after") {
+            Field::Absent => Ok(None),
+            Field::Place(place) => Ok(Some(place)),
+            _ => Err(wrong("after", "an object with epoch and seq")),
+        }
+    }
+
+    pub(in crate::chat) fn limit(&self) -> Result<Option<u64>, Error> {
+        self.number_of("limit")
+    }
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(CommandVisitor)
+    }
+}
+
+struct CommandVisitor;
+
+impl<'de> Visitor<'de> for CommandVisitor {
+    type Value = Command;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a command")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Command, A::Error> {
+        let mut fields = [const { Field::Absent }; NAMES.len()];
+        while let Some((name, value)) = map.next_entry::<String, Field>()? {
+            if let Some(place) = NAMES.iter().position(|known| *known == name) {
+                fields[place] = value;
+            }
+        }
+        Ok(Command { fields })
+    }
+}
+
+/// What a client has of a room already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chat) struct Place {
+    pub(in crate::chat) epoch: String,
+    pub(in crate::chat) seq: u64,
+}
+
+/// The value of a field, of whichever kind it is.
+#[derive(Debug)]
+enum Field {
+    /// Not there, or `null`.
+    Absent,
+    Text(String),
+    Number(u64),
+    Place(Place),
+    /// Nothing that any field has to be.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
+struct FieldVisitor;
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+        Ok(Field::Text(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
+        Ok(Field::Number(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Field, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
+        let (mut epoch, mut seq) = (Field::Absent, Field::Absent);
+        while let Some((name, value)) = map.next_entry::<String, Field>()? {
+            match &*name {
+                "epoch" => epoch = value,
+                "seq" => seq = value,
+                _ => {}
+            }
+        }
+        Ok(match (epoch, seq) {
+            (Field::Text(epoch), Field::Number(seq)) => Field::Place(Place { epoch, seq }),
+            _ => Field::Other,
+        })
     }
 }
 
 fn required<T>(name: &str, field: Option<T>) -> Result<T, Error> {
-    field.ok_or_else(|| {
-        let text = format!("The field {name} is missing.");
-        Error::new(ErrorCode::BadRequest, text)
-    })
+    field.ok_or_else(|| bad_request(&format!("The field {name} is missing.")))
 }
 
-/// What a client has already: of a room, or of its history.
-#[derive(Clone, Debug)]
-pub(in crate::chat) enum After {
-    Place { epoch: String, seq: u64 },
-    Seq(u64),
+fn wrong(name: &str, kind: &str) -> Error {
+    bad_request(&format!("The field {name} has to be {kind}."))
 }
 
-impl<'de> Deserialize<'de> for After {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AfterVisitor;
-
-        impl<'de> Visitor<'de> for AfterVisitor {
-            type Value = After;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a seq, or an epoch and a seq")
-            }
-
-            fn visit_u64<E>(self, seq: u64) -> Result<After, E> {
-                Ok(After::Seq(seq))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<After, A::Error> {
-                let (mut epoch, mut seq) = (None, None);
-                while let Some(field) = map.next_key::<Cow<'de, str>>()? {
-                    match &*field {
-                        "epoch" => epoch = Some(map.next_value()?),
-                        "seq" => seq = Some(map.next_value()?),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                let epoch = epoch.ok_or_else(|| A::Error::missing_field("epoch"))?;
-                let seq = seq.ok_or_else(|| A::Error::missing_field("seq"))?;
-                Ok(After::Place { epoch, seq })
-            }
-        }
-
-        deserializer.deserialize_any(AfterVisitor)
-    }
+fn bad_request(text: &str) -> Error {
+    Error::new(ErrorCode::BadRequest, text.to_owned())
 }
 
 /// Whether JSON nests deeper than anything here has reason to: looked at before
@@ -198,15 +311,59 @@ mod tests {
     }
 
     #[test]
-    fn error_tells_what_is_missing() {
-        let error = Command::parse("{}").expect_err("no type");
-        assert_eq!(error.code, ErrorCode::BadRequest);
-        assert!(error.text.contains("`type`"), "{}", error.text);
-        let command = Command::parse("{\"type\":\"rename\"}").expect("whole");
-        let error = command.name().expect_err("no name");
-        assert_eq!(error.code, ErrorCode::BadRequest);
-        assert_eq!(error.text, "The field name is missing.");
-        let error = Command::parse("{\"type\":").expect_err("cut");
-        assert_eq!(error.code, ErrorCode::BadJson);
+    fn error_tells_what_is_missing_or_of_the_wrong_kind() {
+        let told = |json: &str, field: fn(&Command) -> Result<(), Error>| {
+            let command = Command::parse(json).expect("an object");
+            let error = field(&command).expect_err("an error");
+            assert_eq!(error.code(), ErrorCode::BadRequest);
+            error.text().to_owned()
+        };
+        let kind = |command: &Command| command.kind().map(drop);
+        let name = |command: &Command| command.name().map(drop);
+        let n = |command: &Command| command.n().map(drop);
+        let place = |command: &Command| command.after_place().map(drop);
+        assert_eq!(told("{}", kind), "The field type is missing.");
+        assert_eq!(told(r#"{"name":null}"#, name), "The field name is missing.");
+        assert_eq!(
+            told(r#"{"name":[1,{}]}"#, name),
+            "The field name has to be a string."
+        );
+        for wrong in ["-1", "1.5", "\"1\"", "true", "[]", "18446744073709551616"] {
+            assert_eq!(
+                told(&format!("{{\"n\":{wrong}}}"), n),
+                "The field n has to be a whole number."
+            );
+        }
+        for wrong in ["1", "{}", r#"{"epoch":1,"seq":1}"#, r#"{"epoch":"x"}"#] {
+            assert_eq!(
+                told(&format!("{{\"after\":{wrong}}}"), place),
+                "The field after has to be an object with epoch and seq."
+            );
+        }
+    }
+
+    #[test]
+    fn fields_that_are_not_asked_for_may_be_anything() {
+        let command = r#"{"type":"ping","n":7,"room":{"a":[null]},"limit":"x","more":0}"#;
+        let command = Command::parse(command).expect("an object");
+        assert_eq!(command.kind().expect("a type"), "ping");
+        assert_eq!(command.n().expect("a number"), 7);
+    }
+
+    #[test]
+    fn only_an_object_is_a_command() {
+        for (text, code) in [
+            ("{\"type\":", ErrorCode::BadJson),
+            ("hello", ErrorCode::BadJson),
+            ("", ErrorCode::BadJson),
+            ("{} {}", ErrorCode::BadJson),
+            ("[\"ping\"]", ErrorCode::BadRequest),
+            ("5", ErrorCode::BadRequest),
+            ("null", ErrorCode::BadRequest),
+        ] {
+            let error = Command::parse(text).expect_err("no command");
+            assert_eq!(error.code(), code, "{text}");
+        }
+        assert!(Command::parse(" \r\n{} ").is_ok());
     }
 }

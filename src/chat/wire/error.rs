@@ -7,32 +7,57 @@ use serde::Serialize;
 
 use super::answer::Answer;
 
-/// Why a command was not followed.
+/// Why a command was not followed. In a box: it is passed on much more often
+/// than it is made.
 #[derive(Debug)]
-pub(in crate::chat) struct Error {
-    pub(in crate::chat) code: ErrorCode,
-    pub(in crate::chat) text: Cow<'static, str>,
-    pub(in crate::chat) retry_ms: Option<u64>,
-    pub(in crate::chat) suggestion: Option<String>,
+pub(in crate::chat) struct Error(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
+    code: ErrorCode,
+    text: Cow<'static, str>,
+    retry_ms: Option<u64>,
+    suggestion: Option<String>,
 }
 
 impl Error {
     pub(in crate::chat) fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Error {
+        Error(Box::new(Details {
             code,
             text: text.into(),
             retry_ms: None,
             suggestion: None,
-        }
+        }))
+    }
+
+    /// Sending the same again after that time is right.
+    pub(in crate::chat) fn retry_ms(mut self, millis: u64) -> Self {
+        self.0.retry_ms = Some(millis);
+        self
+    }
+
+    /// A name that is free.
+    pub(in crate::chat) fn suggest(mut self, name: Option<String>) -> Self {
+        self.0.suggestion = name;
+        self
+    }
+
+    pub(in crate::chat) fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    #[cfg(test)]
+    pub(in crate::chat) fn text(&self) -> &str {
+        &self.0.text
     }
 
     pub(in crate::chat) fn to_json(&self, cid: Option<&str>) -> String {
         let answer = Answer::Error {
-            code: self.code,
-            text: &self.text,
+            code: self.0.code,
+            text: &self.0.text,
             cid,
-            retry_ms: self.retry_ms,
-            suggestion: self.suggestion.as_deref(),
+            retry_ms: self.0.retry_ms,
+            suggestion: self.0.suggestion.as_deref(),
         };
         answer.to_json()
     }

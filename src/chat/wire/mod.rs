@@ -7,23 +7,20 @@
 //! on. Times are Unix milliseconds, UTC. `text` is plain text, never HTML; one
 //! that begins with `/me ` is shown as an action (XEP-0245).
 //!
-//! A field has the same kind in every command, `after` apart, which is a place
-//! in `join` and a number in `history`.
-//!
 //! Any command may carry a `cid`, 1 to 64 of `A–Z a–z 0–9 _ -`; its reply or
 //! error returns it. For `message` and `direct` it is required and must be
 //! new: sending the same thing again under the same `cid` changes nothing.
 //!
 //! | client sends | server answers |
 //! |---|---|
-//! | `hello {name, session?, token?}` | `welcome {session, id, name, server, limits, ping_seconds, commands}`. `session` is the secret to come back with, `id` is public. Where the name is taken: `error name_taken` with a free `suggestion` |
+//! | `hello {name, session?}` | `welcome {session, id, name, server, limits, ping_seconds, commands}`. `session` is the secret to come back with, `id` is public. Where the name is taken: `error name_taken` with a free `suggestion` |
 //! | `join {room, after?: {epoch, seq}}` | `joined {room, epoch, seq, count, members, recovered, more, entries}`. With `after`, `recovered` tells whether nothing is missing between it and `entries`; `more`, whether there is anything older than `entries` |
 //! | `message {room, cid, text}` | to the room, the sender included: `message {room, seq, time, from: {id, name}, text, cid}`. One's own `cid` coming back is the acknowledgement. Not a member: `error not_joined` |
 //! | `direct {to, cid, text}` | to every connection of both sides, not stored: `direct {time, from, to: {id, name}, text, cid}`. Nobody connected: `error not_present` |
 //! | `typing {room}` | to the room, not stored: `typing {room, from}` |
 //! | `history {room, before \| after, limit?}` | `history {room, entries, more}`: at most 100 entries and 64 KiB, ascending, nearest to the number given. `more` is about the direction asked for |
 //! | `rename {name}` | `renamed {name}`; to rooms through `presence` |
-//! | `leave {room}` | `left {room}`; to the room through `presence` |
+//! | `leave {room}` | `left {room}`; to the room through `presence`. A `join` that is not answered yet is taken back, and stays without an answer |
 //! | `command {line, room?}` | `notice {text}`, or what the command does; `welcome` lists them |
 //! | `ping {n}` | `pong {n}`: a browser cannot see the protocol's own pings |
 //!
@@ -45,6 +42,6 @@ mod command;
 mod error;
 
 pub(super) use answer::{Answer, CommandHelp, Limits, entry_json};
-pub(super) use command::{After, Command, is_cid, is_too_deep};
+pub(super) use command::{Command, Place, is_too_deep};
 pub(super) use error::Error;
 pub use error::ErrorCode;

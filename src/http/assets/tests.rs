@@ -23,7 +23,7 @@ fn answer(request_line: &str, headers: &str) -> String {
     let mut out = Vec::new();
     match respond(&request, &page) {
         Ok(response) => response.write(&mut out, None),
-        Err(refusal) => refusal.write(&mut out, None),
+        Err(refusal) => refusal.response().write(&mut out, None),
     }
     String::from_utf8(out).expect("text")
 }

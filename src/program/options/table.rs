@@ -94,7 +94,7 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 name: "max-sessions",
                 value_name: "N",
                 field: Field::Count(|options| &mut options.chat.max_sessions),
-                help: "people remembered at once, present or not",
+                help: "people remembered at once who are not here, so that they come back as themselves",
             },
         ],
     ),

@@ -67,7 +67,11 @@ impl Inflater {
     /// Where it is not DEFLATE, or not to its end, or means more than
     /// `max_bytes` (0 for no bound): that is found out while it grows.
     pub fn inflate(&mut self, payload: &[u8], max_bytes: usize) -> Result<&[u8], ProtocolError> {
-        let max_bytes = if max_bytes == 0 { usize::MAX } else { max_bytes };
+        let max_bytes = if max_bytes == 0 {
+            usize::MAX
+        } else {
+            max_bytes
+        };
         let decompress = self
             .decompress
             .get_or_insert_with(|| Box::new(Decompress::new(false)));
@@ -149,11 +153,13 @@ const EMPTY_BLOCK: &[u8] = &[0, 0, 0xff, 0xff];
 /// end in the middle of one.
 const END: &[u8] = &[0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff];
 
-/// Less fits into one packet anyway.
-const MIN_DEFLATED_BYTES: usize = 256;
+/// Less fits into one packet anyway, and would take longer to compress than all
+/// the rest takes together.
+const MIN_DEFLATED_BYTES: usize = 1024;
 
-/// Ten microseconds for a kilobyte; more effort saves next to nothing.
-const LEVEL: u32 = 1;
+/// More effort saves next to nothing in what people write. Level 1 of zlib-rs
+/// panics where what it is given does not get smaller.
+const LEVEL: u32 = 2;
 
 const MIN_WINDOW_BITS: u8 = 9;
 const MIN_ROOM_BYTES: usize = 4096;

@@ -33,7 +33,7 @@ fn answer_to(head: &str, subprotocols: &[&str]) -> String {
     let mut out = Vec::new();
     match upgrade(&request, subprotocols) {
         Ok(upgrade) => upgrade.write(&mut out),
-        Err(refusal) => refusal.write(&mut out, None),
+        Err(refusal) => refusal.response().write(&mut out, None),
     }
     String::from_utf8(out).expect("ASCII")
 }
@@ -243,10 +243,22 @@ fn subprotocols_that_are_no_tokens_or_come_twice_are_refused() {
 }
 
 #[test]
-fn extensions_are_declined_by_silence() {
-    let answer = answer(&[("Sec-WebSocket-Extensions", "permessage-deflate")]);
+fn unknown_extensions_are_declined_by_silence() {
+    let answer = answer(&[("Sec-WebSocket-Extensions", "x-unknown, y; a=b")]);
     assert_eq!(status(&answer), "101");
     assert!(!answer.contains("Sec-WebSocket-Extensions"));
+}
+
+#[test]
+fn compression_is_agreed_to_in_one_header() {
+    let offer = "permessage-deflate; client_max_window_bits, permessage-deflate";
+    let answer = answer(&[("Sec-WebSocket-Extensions", offer)]);
+    assert_eq!(status(&answer), "101");
+    let lines = answer
+        .lines()
+        .filter(|line| line.starts_with("Sec-WebSocket-Extensions:"));
+    assert_eq!(lines.count(), usize::from(cfg!(feature = "deflate")));
+    assert!(answer.ends_with("\r\n\r\n"));
 }
 
 #[test]
@@ -276,7 +288,7 @@ fn request_for_a_page_is_no_upgrade() {
 #[test]
 fn resource_that_only_speaks_websocket_says_so() {
     let mut out = Vec::new();
-    upgrade_required().write(&mut out, None);
+    upgrade_required().response().write(&mut out, None);
     let answer = String::from_utf8(out).expect("ASCII");
     assert_eq!(status(&answer), "426");
     assert!(has_line(&answer, "Upgrade: websocket"));

@@ -36,7 +36,7 @@ fn receive(receiver: &mut Receiver, segments: &[&[u8]], max_message_bytes: usize
         let mut input = segment.to_vec();
         let mut taken = 0;
         loop {
-            match receiver.receive(&mut input[taken..], max_message_bytes) {
+            match receiver.receive(&mut input[taken..], max_message_bytes, None) {
                 Ok((bytes, Some(event))) => {
                     taken += bytes;
                     let is_close = matches!(event, Event::Close(_));
@@ -133,7 +133,8 @@ fn whole_frame_is_handed_out_where_it_lies() {
     let mut receiver = Receiver::default();
     let mut input = client_frame(true, Opcode::Binary, b"payload");
     let payload_at = input[6..].as_ptr();
-    let Ok((13, Some(Event::Message(Message::Binary(payload))))) = receiver.receive(&mut input, 0)
+    let Ok((13, Some(Event::Message(Message::Binary(payload))))) =
+        receiver.receive(&mut input, 0, None)
     else {
         panic!("a whole message");
     };
@@ -182,8 +183,11 @@ fn receiver_is_idle_as_soon_as_a_torn_message_is_handed_out() {
     let (head, tail) = frame.split_at(8);
     let (mut head, mut tail) = (head.to_vec(), tail.to_vec());
     let mut receiver = Receiver::default();
-    assert_eq!(receiver.receive(&mut head, 0), Ok((8, None)));
-    assert!(matches!(receiver.receive(&mut tail, 0), Ok((2, Some(_)))));
+    assert_eq!(receiver.receive(&mut head, 0, None), Ok((8, None)));
+    assert!(matches!(
+        receiver.receive(&mut tail, 0, None),
+        Ok((2, Some(_)))
+    ));
     assert!(receiver.is_idle());
 }
 

@@ -155,7 +155,11 @@ pub(super) fn check(
     let is_deflated = matches!(message, Some(Assembly::Deflated(..))) || header.is_deflated;
     // Data that cannot be compressed becomes longer, by 5 bytes in 127 with the
     // poorest of compressors.
-    let added = if is_deflated { max_message_bytes / 16 + 16 } else { 0 };
+    let added = if is_deflated {
+        max_message_bytes / 16 + 16
+    } else {
+        0
+    };
     let max_payload_bytes = max_message_bytes.saturating_add(added);
     let payload_bytes =
         usize::try_from(header.payload_bytes).map_err(|_| ProtocolError::MessageTooBig)?;
@@ -206,11 +210,13 @@ impl TornHeader {
         let bytes = room.len().min(input.len());
         room[..bytes].copy_from_slice(&input[..bytes]);
         self.received += bytes;
-        Ok(match FrameHeader::decode(&self.bytes[..self.received], may_deflate)? {
-            // Some of the bytes may belong to the payload.
-            Some((header, header_bytes)) => (header_bytes - before, Some(header)),
-            None => (bytes, None),
-        })
+        Ok(
+            match FrameHeader::decode(&self.bytes[..self.received], may_deflate)? {
+                // Some of the bytes may belong to the payload.
+                Some((header, header_bytes)) => (header_bytes - before, Some(header)),
+                None => (bytes, None),
+            },
+        )
     }
 }
 

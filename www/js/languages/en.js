@@ -70,5 +70,6 @@ export default {
   closeOther: 'code {code}.',
   error_too_large: 'it is too long',
   error_not_present: 'this person is not here',
+  error_too_many_rooms: 'there are too many rooms',
   error_storage: 'the server cannot store messages just now',
 };

@@ -70,5 +70,6 @@ export default {
   closeOther: 'код {code}.',
   error_too_large: 'слишком длинно',
   error_not_present: 'этого человека здесь нет',
+  error_too_many_rooms: 'слишком много комнат',
   error_storage: 'сервер сейчас не может сохранять сообщения',
 };

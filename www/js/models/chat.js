@@ -15,8 +15,19 @@ import { History } from './history.js';
 import { Outbox } from './outbox.js';
 import { Requests } from './requests.js';
 import { DEFAULT_ROOM, Room } from './room.js';
+import { RoomList } from './store.js';
 
 const TYPING_EVERY_MS = 3000;
+/** How many private messages are known again, as at the server. */
+const MAX_DIRECTS = 64;
+/** So many items are kept of a room that is open and not read. */
+const KEPT_UNREAD = 6000;
+
+/** `/msg` with a name, in quotes where it has spaces, and what is for its owner alone. */
+const PRIVATE = /^\/msg (?:"(.+?)" |(\S+) )\s*(\S.*)$/s;
+
+/** How a private message to somebody begins. */
+export const privately = name => `/msg ${name.includes(' ') ? `"${name}"` : name} `;
 
 export class Chat {
   me = { id: null, name: null };
@@ -27,6 +38,11 @@ export class Chat {
   commands = [];
   /** Set by the page: somebody is looking at the end of the current room. */
   reading = true;
+  /** The name that was asked for and is not agreed to yet. */
+  #chosen = null;
+  #renaming = null;
+  /** The session of the last hello, or null. */
+  #helloSession = null;
   #typedAt = 0;
   #directs = new Set();
 
@@ -51,9 +67,10 @@ export class Chat {
         message: message => this.#receive(message),
       },
     });
-    this.requests = new Requests({ clock, send: object => this.connection.send(object) });
+    this.requests = new Requests({ clock, random, send: object => this.connection.send(object) });
     this.history = new History(this);
-    for (const { name, read } of local.get('rooms') ?? []) {
+    this.list = new RoomList(local);
+    for (const { name, read } of this.list.all) {
       this.rooms.set(name, Object.assign(new Room(name), { read }));
     }
   }
@@ -64,21 +81,30 @@ export class Chat {
 
   /** Takes a name and, where there is no connection, starts one. */
   enter(name) {
-    this.me.name = name;
+    this.#chosen = name;
     this.connection.start();
   }
 
+  /** Another tab has a new session: a name that was taken may be its. */
+  sessionChanged() {
+    const wasRefused = this.connection.state.phase === 'idle' && this.#helloSession;
+    if (wasRefused && !this.#chosen) this.connection.start();
+  }
+
+  /** Asks for another name until there is an answer; with none, nobody waits for it any more. */
   rename(name) {
-    this.requests.ask({ type: 'rename', name }, { name });
+    this.#renaming = name;
+    if (name) this.requests.ask({ type: 'rename', name });
   }
 
   /** Shows a room, joining it first where need be. */
   open(name) {
     this.current = name;
     if (!this.rooms.has(name)) {
+      this.requests.forgetRoom(name);
       this.rooms.set(name, new Room(name));
-      this.#remember();
     }
+    this.list.add(name);
     this.#join(this.room);
     this.seen();
     this.notify('rooms');
@@ -88,11 +114,12 @@ export class Chat {
 
   /** Leaves a room, with what still waits to be sent there. */
   leave(name) {
-    for (const { cid } of this.outbox.of(name)) this.outbox.discard(cid);
+    this.outbox.discard(...this.outbox.of(name).map(({ cid }) => cid));
     this.rooms.delete(name);
+    this.requests.forgetRoom(name);
     if (this.current === name) this.current = [...this.rooms.keys()][0] ?? DEFAULT_ROOM;
-    this.connection.send({ type: 'leave', room: name });
-    this.#remember();
+    this.requests.ask({ type: 'leave', room: name });
+    this.list.remove(name);
     this.notify('rooms');
   }
 
@@ -102,9 +129,9 @@ export class Chat {
    */
   say(text) {
     const room = this.current;
-    const to = this.#addressee(text);
+    const [, quoted, word, words] = PRIVATE.exec(text) ?? [];
+    const to = this.#present(quoted ?? word);
     if (to) {
-      const words = text.slice('/msg '.length + to.name.length).trim();
       this.outbox.add(room, { type: 'direct', to: to.id, text: words }, { to });
     } else if (text.startsWith('/') && !text.startsWith('//') && !text.startsWith('/me ')) {
       this.outbox.add(room, { type: 'command', room, line: text });
@@ -114,14 +141,10 @@ export class Chat {
     this.#typedAt = 0;
   }
 
-  /** Whom a `/msg` is for, if they are here: a name may have spaces, so the longest one counts. */
-  #addressee(text) {
-    if (!text.startsWith('/msg ')) return null;
-    const rest = text.slice('/msg '.length).toLowerCase();
-    const named = [...this.room.members.values()].filter(
-      ({ name }) => rest.startsWith(`${name.toLowerCase()} `) && rest.length > name.length + 1,
-    );
-    return named.sort((a, b) => b.name.length - a.name.length)[0] ?? null;
+  /** Who is here by this name. */
+  #present(name) {
+    const people = [...this.room.members.values()];
+    return people.find(person => person.name.toLowerCase() === name?.toLowerCase());
   }
 
   typing() {
@@ -146,7 +169,7 @@ export class Chat {
     }
     if (room.read?.seq !== seq || room.read?.epoch !== epoch) {
       room.read = { epoch, seq };
-      this.#remember();
+      this.list.read(room.name, room.read);
     }
   }
 
@@ -170,8 +193,10 @@ export class Chat {
     this.notify('connection', state);
   }
 
+  /** Name and session are the browser's: another tab may have changed them. */
   #hello() {
-    const session = this.local.get('session');
+    const session = (this.#helloSession = this.local.get('session'));
+    this.me.name = this.#chosen ?? this.local.get('name') ?? this.me.name;
     this.connection.send({ type: 'hello', name: this.me.name, ...(session && { session }) });
   }
 
@@ -181,11 +206,6 @@ export class Chat {
     room.standing = 'joining';
     const after = epoch !== null && { after: { epoch, seq } };
     this.requests.ask({ type: 'join', room: room.name, ...after });
-  }
-
-  #remember() {
-    const rooms = [...this.rooms.values()].map(({ name, read }) => ({ name, read }));
-    this.local.set('rooms', rooms);
   }
 
   #receive(message) {
@@ -201,18 +221,20 @@ export class Chat {
       case 'direct': return this.#direct(message);
       case 'notice': return this.#notice(message);
       case 'renamed': return this.#renamed(message);
-      case 'left': return this.outbox.delivered(message.cid);
+      case 'left': return this.requests.answered(message.cid);
       case 'error': return this.#error(message);
     }
   }
 
   #welcome({ session, id, name, limits, ping_seconds, commands }) {
+    this.#chosen = null;
     this.local.set('session', session);
     this.limits = limits ?? {};
     this.commands = commands ?? [];
     this.#call(name, id);
     this.connection.greeted(ping_seconds ?? 0);
     for (const room of this.rooms.values()) this.#join(room);
+    this.rename(this.#renaming);
     this.outbox.flush();
   }
 
@@ -231,9 +253,15 @@ export class Chat {
       this.notify('heard', { room: room.name, entry });
     }
     if (room.name === this.current) this.seen();
-    if (this.reading || room.name !== this.current) room.timeline.trim();
-    this.notify('room', room.name);
+    this.#grown(room);
     this.notify('people', room.name);
+  }
+
+  /** There is more at the end of a room; the oldest goes, unless somebody may be reading it. */
+  #grown(room) {
+    const isRead = this.reading || room.name !== this.current;
+    room.timeline.trim(isRead ? undefined : KEPT_UNREAD);
+    this.notify('room', room.name);
   }
 
   countUnread(room, count) {
@@ -269,7 +297,7 @@ export class Chat {
     return {
       arrived: arrived.filter(person => isOther(person) && !isHere(person)),
       left: left.filter(person => isOther(person) && isHere(person)),
-      renamed: known.map(({ id, name }) => ({ old: room.members.get(id).name, name })),
+      renamed: known.map(({ id, name }) => ({ id, old: room.members.get(id).name, name })),
     };
   }
 
@@ -287,49 +315,92 @@ export class Chat {
     const seen = `${from.id} ${cid}`;
     if (this.#directs.has(seen)) return;
     this.#directs.add(seen);
+    if (this.#directs.size > MAX_DIRECTS) this.#directs.delete([...this.#directs][0]);
     const room = this.rooms.get(item?.room) ?? this.room;
     room.timeline.note('direct', { message, time: message.time });
     if (!mine) {
       this.countUnread(room, 1);
       this.notify('heard', { room: room.name, entry: message });
     }
-    this.notify('room', room.name);
+    this.#grown(room);
   }
 
-  #notice({ text, cid, room: name }) {
+  #notice({ text, cid }) {
     const item = this.outbox.delivered(cid);
-    const room = this.rooms.get(item?.room ?? name) ?? this.room;
+    const room = this.rooms.get(item?.room) ?? this.room;
     room.timeline.note('notice', { text, time: this.clock.now() });
-    this.notify('room', room.name);
+    this.#grown(room);
   }
 
   #renamed({ name, cid }) {
     this.requests.answered(cid);
     this.outbox.delivered(cid);
+    if (name === this.#renaming) this.#renaming = null;
     this.#call(name);
   }
 
-  #error({ code, text, cid, retry_ms, suggestion, room: name }) {
+  #error(error) {
+    const { code, text, cid, retry_ms, suggestion } = error;
     if (this.connection.state.phase === 'connecting') {
       if (retry_ms !== undefined) return this.connection.retreat(retry_ms);
+      // After a restart of the server it may be our own, by the session of another tab.
+      const isStale = this.local.get('session') !== this.#helloSession;
+      if (code === 'name_taken' && isStale) return this.#hello();
       this.connection.stop();
       return this.notify('name-refused', { name: this.me.name, suggestion, text });
     }
-    if (cid && retry_ms !== undefined) {
-      return this.requests.postpone(cid, retry_ms) || this.outbox.postpone(cid, retry_ms);
-    }
-    const asked = this.requests.answered(cid);
-    if (asked?.name) return this.notify('name-refused', { name: asked.name, suggestion, text });
+    if (this.requests.find(cid)) return this.#refused(error);
     const item = this.outbox.find(cid);
-    if (code === 'not_joined' && item) return this.#joinAgain(item);
-    if (item && item.body.type !== 'command') return this.outbox.fail(cid, { code, text });
-    this.#notice({ text, cid, room: name });
+    // What remains answers `typing` or `ping`, which are nobody's business.
+    if (!item) return;
+    if (retry_ms !== undefined) return this.outbox.postpone(cid, retry_ms);
+    if (code === 'not_joined') return this.#sendAgain(item);
+    if (item.body.type !== 'command') return this.outbox.fail(cid, { code, text });
+    this.#notice(error);
   }
 
-  /** The server does not know that we are in the room: join again, then send again. */
-  #joinAgain({ cid, room }) {
-    if (this.rooms.has(room)) this.rooms.get(room).standing = 'out';
+  /** A question was refused: it is asked again, or whoever waits for the answer is told. */
+  #refused({ code, text, cid, retry_ms, suggestion }) {
+    const { body } = this.requests.find(cid);
+    const isOlder = body.before !== undefined;
+    if (retry_ms !== undefined || (code === 'storage' && !isOlder)) {
+      return this.requests.postpone(cid, retry_ms);
+    }
+    const { gap } = this.requests.answered(cid);
+    const room = this.rooms.get(body.room);
+    switch (body.type) {
+      case 'rename':
+        if (body.name !== this.#renaming) return;
+        this.#renaming = null;
+        return this.notify('name-refused', { name: body.name, suggestion, text });
+      case 'join': return this.#refuseRoom(room, { code, text });
+      case 'history':
+        if (isOlder) room.loadingOlder = false;
+        if (code === 'not_joined') this.#joinAgain(room);
+        else if (gap) this.history.giveUp(room, gap);
+    }
+  }
+
+  /** We cannot be in a room: says why there, and what was to be sent there waits for a person. */
+  #refuseRoom(room, problem) {
+    const { text } = problem;
+    for (const { cid } of this.outbox.of(room.name)) this.outbox.fail(cid, problem);
+    room.standing = 'out';
+    if (room.timeline.items.at(-1)?.text !== text) {
+      room.timeline.note('notice', { text, time: this.clock.now() });
+    }
+    this.notify('room', room.name);
+  }
+
+  #sendAgain({ cid, room }) {
     this.outbox.requeue(cid);
+    this.#joinAgain(this.rooms.get(room));
     this.outbox.flush();
+  }
+
+  /** The server does not know that we are in the room. */
+  #joinAgain(room) {
+    if (room.standing === 'in') room.standing = 'out';
+    this.#join(room);
   }
 }

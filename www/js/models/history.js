@@ -40,7 +40,9 @@ export class History {
   }
 
   answered(room, { entries, more, cid }) {
-    const { gap } = this.chat.requests.answered(cid) ?? {};
+    const asked = this.chat.requests.answered(cid);
+    if (!asked) return;
+    const { gap } = asked;
     this.chat.acknowledge(entries);
     if (gap) {
       this.#missed(room, entries.filter(entry => entry.seq <= gap.to));
@@ -50,6 +52,13 @@ export class History {
       room.loadingOlder = false;
       room.timeline.prepend(entries, more);
     }
+    this.chat.notify('room', room.name);
+  }
+
+  /** What cannot be fetched is shown to be missing. */
+  giveUp(room, gap) {
+    gap.long = true;
+    this.#catchUp(room);
     this.chat.notify('room', room.name);
   }
 

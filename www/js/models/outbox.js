@@ -66,11 +66,14 @@ export class Outbox {
   /** The server's answer came: it is there for good. Returns the item if it was ours to wait for. */
   delivered(cid) {
     const item = this.#remove(cid);
-    if (item) {
-      if (!this.items.some(other => other.state !== 'failed')) this.#oneByOne = false;
-      this.flush();
-    }
+    if (item) this.#settled();
     return item;
+  }
+
+  /** Nothing is to be heard of an item any more; the next may be waiting for that. */
+  #settled() {
+    if (!this.items.some(item => item.state !== 'failed')) this.#oneByOne = false;
+    this.flush();
   }
 
   /**
@@ -92,6 +95,7 @@ export class Outbox {
     if (!item) return;
     item.problem = problem;
     this.#turn(item, 'failed');
+    this.#settled();
   }
 
   /** Once more, with the same cid: should the first copy have arrived after all, nothing doubles. */
@@ -103,8 +107,9 @@ export class Outbox {
     this.flush();
   }
 
-  discard(cid) {
-    this.#remove(cid);
+  discard(...cids) {
+    for (const cid of cids) this.#remove(cid);
+    this.#settled();
   }
 
   /** The connection is gone, and with it every answer still under way. */

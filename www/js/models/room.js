@@ -6,10 +6,16 @@ const TYPING_MS = 5000;
 
 export const DEFAULT_ROOM = 'lobby';
 
+/** Letters and digits of any script, and after the first the marks that the server takes. */
+const ROOM =
+  /^[\p{Alphabetic}\p{N}_-][\p{Alphabetic}\p{N}_\u0300-\u034e\u0350-\u036f\u093c\u094d\u09bc\u09cd\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff-]{0,63}$/u;
+
 /** The room that a person means, as the server spells it, or null if there can be none. */
 export function roomName(text) {
-  const name = text.trim().replace(/^#/, '').replace(/\s+/g, '-').toLowerCase();
-  return /^[\p{L}\p{N}_-]{1,64}$/u.test(name) && [...name].length <= 64 ? name : null;
+  const words = text.trim().replace(/^#/, '').replace(/\s+/g, '-');
+  // Letter by letter: the case of a whole word would end ΟΔΟΣ in another sigma.
+  const name = Array.from(words, letter => letter.toLowerCase()).join('');
+  return ROOM.test(name) ? name : null;
 }
 
 export class Room {
@@ -55,6 +61,7 @@ export class Room {
   }
 
   startsTyping(person, now) {
+    this.typing(now);
     this.#typing.set(person.id, { name: person.name, until: now + TYPING_MS });
   }
 

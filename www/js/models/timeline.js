@@ -40,7 +40,7 @@ export class Timeline {
 
   /** A gap that is to be fetched: `{from, to}`. */
   get openGap() {
-    return this.items.find(item => item.kind === 'gap' && !item.long);
+    return this.items.find(isOpenGap);
   }
 
   /** Adds entries in any order; returns how many were new. Known ones change nothing. */
@@ -67,6 +67,8 @@ export class Timeline {
 
   /** A part of a gap, as `history` gave it. The gap shrinks; when it is closed it goes. */
   fill(gap, entries) {
+    // It may be forgotten by now.
+    if (!this.items.includes(gap)) return;
     this.add(entries);
     gap.from = entries.length ? entries.at(-1).seq + 1 : gap.to + 1;
     if (gap.from > gap.to) this.items = this.items.filter(item => item !== gap);
@@ -89,9 +91,15 @@ export class Timeline {
       if (!remove(line.left, person.id)) line.arrived.push(person);
     }
     for (const person of left) {
-      if (!remove(line.arrived, person.id)) line.left.push(person);
+      if (remove(line.arrived, person.id)) remove(line.renamed, person.id);
+      else line.left.push(person);
     }
-    line.renamed.push(...renamed);
+    for (const person of renamed) {
+      const known = line.renamed.find(({ id }) => id === person.id);
+      if (!known) line.renamed.push(person);
+      else if (known.old === person.name) remove(line.renamed, person.id);
+      else known.name = person.name;
+    }
     if (!line.arrived.length && !line.left.length && !line.renamed.length) this.items.pop();
   }
 
@@ -103,8 +111,10 @@ export class Timeline {
   /** Forgets the oldest, for a page that has been open for days. */
   trim(kept = KEPT) {
     if (this.items.length <= kept * 1.25) return;
-    for (const item of this.items.splice(0, this.items.length - kept)) this.#known.delete(item.key);
-    this.more = true;
+    for (const { key, entry, era } of this.items.splice(0, this.items.length - kept)) {
+      this.#known.delete(key);
+      if (entry && era === this.#era) this.more = true;
+    }
   }
 
   /**
@@ -116,7 +126,7 @@ export class Timeline {
     const before = new Set(this.items.map(item => item.entry && identity(item.entry)));
     const now = new Set(entries.map(identity));
     this.items = this.items.filter(
-      item => item !== this.openGap && !(item.entry && now.has(identity(item.entry))),
+      item => !isOpenGap(item) && !(item.entry && now.has(identity(item.entry))),
     );
     this.#era += 1;
     if (this.items.length) this.#push({ kind: 'epoch', at: 0 });
@@ -134,6 +144,10 @@ export class Timeline {
     if (item.at < this.seq) this.items.sort(inOrder);
     return item;
   }
+}
+
+function isOpenGap({ kind, long }) {
+  return kind === 'gap' && !long;
 }
 
 function inOrder(a, b) {

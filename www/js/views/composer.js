@@ -10,6 +10,8 @@ export class ComposerView {
   #text = byId('text');
   #hint = byId('composer-hint');
   #room = null;
+  /** The last beginning of a private message. */
+  #begun = '';
 
   /** @param session the tab's store: what was begun in a room is there again after a reload */
   constructor(chat, session, { sent }) {
@@ -38,9 +40,9 @@ export class ComposerView {
     this.#set(this.#drafts()[room] ?? '');
   }
 
-  /** Begins a private message. */
+  /** Begins a private message, unless something else is being written. */
   begin(text) {
-    this.#set(text);
+    if ([this.#begun, ''].includes(this.#text.value)) this.#set((this.#begun = text));
     this.focus();
   }
 

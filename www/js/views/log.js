@@ -95,7 +95,7 @@ export class LogView {
     const empty = known && !this.#list.querySelector('.entry, .notice');
     byId('empty').hidden = !empty;
     byId('empty-title').textContent = t('emptyTitle', { room: room.name });
-    byId('invitation').textContent = location.href.replace(/^https?:\/\//, '');
+    byId('invitation').textContent = `${location.host}${location.pathname}#${room.name}`;
     const top = room.timeline.more ? 'loadingOlder' : 'beginning';
     byId('top').textContent = known ? t(top, { room: room.name }) : '';
   }

@@ -24,6 +24,7 @@ export class NameView {
     };
     byId('me').onclick = () => this.#openDialog();
     byId('rename-cancel').onclick = () => this.#dialog.close();
+    this.#dialog.onclose = () => on.rename(null);
     byId('rename-form').onsubmit = event => {
       // Stays open until the server has agreed.
       event.preventDefault();
@@ -53,7 +54,7 @@ export class NameView {
   }
 
   changed() {
-    this.#dialog.close();
+    if (this.#newName.value.trim() === this.chat.me.name) this.#dialog.close();
   }
 
   /** The server does not agree; if the name is taken it knows one that is free. */

@@ -11,6 +11,7 @@ export function signature({ kind, item, grouped, mine, time }) {
     case 'day': return dayName(time);
     case 'entry': return `${grouped} ${mine} ${item.pending?.state ?? ''}`;
     case 'presence': return presenceText(item);
+    case 'gap': return gapText(item);
     default: return kind;
   }
 }
@@ -25,14 +26,14 @@ export function buildRow(row, act) {
     case 'notice': return aside('notice', make('span', { className: 'said', dir: 'auto' }, item.text));
     case 'presence': return aside('presence', presenceText(item));
     case 'recovered': return rule('recovered', t('recovered', { n: item.count }));
-    case 'gap': return rule('gap', item.long ? t('gap', { n: item.to - item.from + 1 }) : t('gapFilling'));
+    case 'gap': return rule('gap', gapText(item));
     case 'epoch': return rule('epoch', t('newEpoch'));
   }
 }
 
 function entryRow({ item, grouped, mine }, act) {
   const { entry, pending } = item;
-  if (entry.type === 'command') return commandRow(entry);
+  if (entry.type === 'command') return commandRow(entry, pending, act);
   if (entry.type === 'direct') return directRow({ ...entry, to: pending.to }, true, act, pending);
   if (isAction(entry)) return actionRow(item, mine, act);
   const name = entry.from?.name ?? '';
@@ -76,9 +77,10 @@ function directRow(message, mine, act, pending) {
   return withState(row, body, mine, pending, act);
 }
 
-/** A command that waits for its answer. */
-function commandRow(entry) {
-  return aside('command pending', make('span', { className: 'said' }, entry.line));
+/** A command that waits for its answer, or could not be given. */
+function commandRow({ line }, pending, act) {
+  const row = aside('command pending', make('span', { className: 'said' }, line));
+  return pending.state === 'failed' ? withState(row, row, true, pending, act) : row;
 }
 
 function byLine(name, time) {
@@ -136,6 +138,10 @@ function aside(className, content) {
 
 function rule(className, text) {
   return make('li', { className: `rule ${className}` }, text);
+}
+
+function gapText({ long, from, to }) {
+  return long ? t('gap', { n: to - from + 1 }) : t('gapFilling');
 }
 
 function presenceText({ arrived, left, renamed }) {
