@@ -61,7 +61,9 @@
 //!   nothing at all, is told to [`Handler::lagged`]; it costs the others nothing.
 //! - Bytes behind a request head are looked at only when the 101 is queued, and
 //!   never behind a refusal.
-//! - Whatever was read in a turn is looked at before anybody is found silent.
+//! - Nobody is found silent or slow in a turn in which bytes of theirs wait to be
+//!   read or they have become ready to take more: a process that was stopped and
+//!   continued loses nobody who was alive.
 //! - In the chat, nobody sees what the journal does not have.
 //!
 //! # Deliberately absent

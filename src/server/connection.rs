@@ -206,8 +206,9 @@ impl Connection {
     /// What is due next, and when.
     pub(super) fn deadline(&self, config: &Config) -> (Tick, Due) {
         let stall = match self.blocked_since {
-            Some(since) => since.after(config.stall_timeout),
-            None => Tick::NEVER,
+            // One that is ready to take more will be found out when it does not.
+            Some(since) if !self.io.writable => since.after(config.stall_timeout),
+            _ => Tick::NEVER,
         };
         match &self.phase {
             // While an answer is on its way the next request cannot be late.

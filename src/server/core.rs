@@ -189,7 +189,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.handler.tick(&mut Context { hub: &mut self.hub });
         }
         self.deferred_timers += 1;
-        if !more_events || self.deferred_timers > MAX_DEFERRED_TIMERS {
+        // Nor should anybody whose bytes are not read yet.
+        let more = more_events || !self.hub.ready.is_empty();
+        if !more || self.deferred_timers > MAX_DEFERRED_TIMERS {
             self.deferred_timers = 0;
             self.run_timers();
         }

@@ -142,7 +142,9 @@ impl Server {
         let mut events = Events::with_capacity(EVENTS);
         while !core.is_stopped() {
             let timeout = [core.timeout(), door.as_ref().and_then(Door::timeout)];
-            match poll.poll(&mut events, timeout.into_iter().flatten().min()) {
+            let timeout = timeout.into_iter().flatten().min();
+            let asked = Instant::now();
+            match poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
@@ -163,7 +165,10 @@ impl Server {
                     ),
                 }
             }
-            core.turn(events.iter().count() == EVENTS);
+            // A process that was stopped since knows nothing of what came then.
+            let took = asked.elapsed().saturating_sub(LATENESS);
+            let is_late = timeout.is_some_and(|timeout| took > timeout);
+            core.turn(is_late || events.iter().count() == EVENTS);
             if handle.stop.swap(false, Ordering::Relaxed) {
                 core.stop(Close::new(CloseCode::GOING_AWAY, "the server stops"));
             }
@@ -350,6 +355,10 @@ const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// Events told at once.
 const EVENTS: usize = 1024;
+
+/// How much longer than it was asked to a poll may take before it is believed
+/// that time went by after it.
+const LATENESS: Duration = Duration::from_millis(100);
 
 /// Connections accepted in a turn, so that a crowd at the door does not stop
 /// those inside.

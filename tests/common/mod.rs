@@ -40,6 +40,14 @@ pub fn command_redirected(redirection: &str) -> Command {
     command
 }
 
+/// The program, with so many descriptors.
+pub fn command_with_descriptors(most: u32) -> Command {
+    let mut command = command_of("/bin/sh");
+    command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+    command.arg(env!("CARGO_BIN_EXE_veche"));
+    command
+}
+
 fn command_of(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

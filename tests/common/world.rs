@@ -49,8 +49,12 @@ struct Both {
     written: usize,
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct FakeClock(Rc<Cell<Duration>>);
+#[derive(Clone, Debug)]
+pub struct FakeClock {
+    now: Rc<Cell<Duration>>,
+    /// What the clock on the wall showed at some moment.
+    wall: Rc<Cell<(Duration, Duration)>>,
+}
 
 /// A client's end.
 pub struct Client {
@@ -68,9 +72,12 @@ pub const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: veche\r\nUpgrade: websocket
 
 impl<H: Handler> World<H> {
     pub fn new(config: Config, handler: H) -> Self {
-        let clock = FakeClock::default();
-        // Time has passed before the server started.
-        clock.0.set(Duration::from_secs(1_000));
+        // Time has passed before the server started, on 2026-01-01.
+        let start = Duration::from_secs(1_000);
+        let clock = FakeClock {
+            now: Rc::new(Cell::new(start)),
+            wall: Rc::new(Cell::new((start, Duration::from_secs(1_767_225_600)))),
+        };
         World {
             core: Core::new(config, clock.clone(), handler),
             clock,
@@ -156,23 +163,33 @@ impl<H: Handler> World<H> {
         while let Some(wait) = self.core.timeout().filter(|wait| *wait <= time)
             && !self.core.is_stopped()
         {
-            self.clock.0.set(self.clock.0.get() + wait);
+            self.freeze(wait);
             time -= wait;
             self.run();
         }
-        self.clock.0.set(self.clock.0.get() + time);
+        self.freeze(time);
         self.run();
+    }
+
+    /// Lets the time go on without a turn, as for a process that is stopped.
+    pub fn freeze(&mut self, time: Duration) {
+        self.clock.now.set(self.clock.now.get() + time);
+    }
+
+    /// Sets the clock on the wall, and no other.
+    pub fn set_unix_time(&mut self, time: Duration) {
+        self.clock.wall.set((self.clock.now.get(), time));
     }
 }
 
 impl Clock for FakeClock {
     fn now(&self) -> Duration {
-        self.0.get()
+        self.now.get()
     }
 
     fn unix_time(&self) -> Duration {
-        // 2026-01-01T00:00:00Z, when the server starts.
-        self.0.get() + Duration::from_secs(1_767_225_600 - 1_000)
+        let (then, shown) = self.wall.get();
+        shown + (self.now.get() - then)
     }
 }
 
