@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tungstenite::Message as Frame;
 use veche::http::assets::Embedded;
+use veche::http::origin::Origins;
 use veche::{Close, Config, ConnectionId, Context, Handler, Message, Opening, Topic};
 use world::{REQUEST, World, close, stop};
 
@@ -491,6 +492,66 @@ fn those_who_came_first_are_not_refused_for_those_who_came_later() {
     world.run();
     assert!(first.read().starts_with(b"HTTP/1.1 101 "));
     assert!(second.read().starts_with(b"HTTP/1.1 429 "));
+}
+
+#[test]
+fn limits_are_those_of_the_people_behind_a_trusted_proxy() {
+    let config = Config {
+        max_connections_per_address: 1,
+        trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()],
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut answer = |from: &str, behind: &str| {
+        let mut client = world.accept(from);
+        let forwarded = format!("\r\nX-Forwarded-For: {behind}\r\n\r\n");
+        client.write(REQUEST.replace("\r\n\r\n", &forwarded).as_bytes());
+        world.run();
+        let answer = String::from_utf8(client.read()).unwrap();
+        (answer[9..12].to_owned(), client)
+    };
+    let (first, _first) = answer(AWAY, "203.0.113.1");
+    let (again, _again) = answer(AWAY, "203.0.113.1");
+    let (other, mut other_client) = answer(AWAY, "198.51.100.7, 203.0.113.2");
+    assert_eq!([&*first, &*again, &*other], ["101", "429", "101"]);
+    // Nobody else's word is taken.
+    let (stranger, _stranger) = answer("198.51.100.1", "203.0.113.3");
+    let (liar, _liar) = answer("198.51.100.1", "203.0.113.4");
+    assert_eq!([&*stranger, &*liar], ["101", "429"]);
+    other_client.reset();
+    answer(AWAY, "198.51.100.9");
+    assert_eq!(
+        answer(AWAY, "203.0.113.2").0,
+        "101",
+        "the place is free again"
+    );
+}
+
+#[test]
+fn page_of_another_origin_is_refused_before_the_upgrade() {
+    let config = Config {
+        origins: Origins::SameHostOr(vec!["https://site.example".into()]),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    for (origins, status) in [
+        ("", "101"),
+        ("Origin: http://veche\r\n", "101"),
+        ("Origin: https://site.example\r\n", "101"),
+        ("Origin: https://evil.example\r\n", "403"),
+        ("Origin: null\r\n", "403"),
+        ("Origin: http://veche.evil.example\r\n", "403"),
+        ("Origin: http://veche\r\nOrigin: http://veche\r\n", "403"),
+    ] {
+        let mut client = world.accept(HOME);
+        let request = REQUEST.replace("\r\n\r\n", &format!("\r\n{origins}\r\n"));
+        // "Hi", masked with zeros, which must not be answered.
+        client.write(&[request.as_bytes(), &[0x81, 0x82, 0, 0, 0, 0, b'H', b'i']].concat());
+        world.run();
+        let answer = String::from_utf8_lossy(&client.read()).into_owned();
+        assert_eq!(&answer[9..12], status, "{origins}");
+        assert_eq!(answer.ends_with("Hi"), status == "101", "{origins}");
+    }
 }
 
 #[test]

@@ -55,13 +55,13 @@ impl<J: Journal> Chat<J> {
         };
         let cid = command.cid();
         let Some(waiting) = self.rooms.get_mut(place).and_then(|r| r.waiting.as_mut()) else {
-            self.enter(cx, place, id, key, after, cid);
+            self.enter(cx, place, id, key, after.as_ref(), cid);
             return Ok(());
         };
         // Each join is answered, also those of the same connection.
         waiting.push(Waiting {
             id,
-            after: after.cloned(),
+            after,
             cid: cid.map(str::to_owned),
         });
         if let Some(tab) = self.tab(key, id).filter(|_| !is_in) {

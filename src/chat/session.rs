@@ -20,7 +20,8 @@ pub(super) type SessionKey = usize;
 #[derive(Debug)]
 pub(super) struct Sessions {
     sessions: Slab<Session>,
-    by_secret: HashMap<[u8; 20], SessionKey>,
+    /// By a hash of the secret, which is nowhere else.
+    by_secret: HashMap<String, SessionKey>,
     by_id: HashMap<String, SessionKey>,
     /// The names that are taken.
     by_name: HashMap<String, SessionKey>,
@@ -38,7 +39,8 @@ pub(super) struct Session {
     pub(super) budget: Budget,
     /// Its last direct messages.
     directs: VecDeque<Direct>,
-    secret: [u8; 20],
+    /// A hash of it.
+    secret: String,
     has_name: bool,
     gone_since: Option<Duration>,
 }
@@ -88,8 +90,7 @@ impl Sessions {
 
     /// The session of this secret.
     pub(super) fn find(&self, secret: &str) -> Option<SessionKey> {
-        let hash: [u8; 20] = Sha1::digest(secret).into();
-        self.by_secret.get(&hash).copied()
+        self.by_secret.get(&hash(secret)).copied()
     }
 
     /// The session of this public id.
@@ -108,7 +109,7 @@ impl Sessions {
         random(&mut secret);
         random(&mut id);
         let secret = URL_SAFE_NO_PAD.encode(secret);
-        let hash: [u8; 20] = Sha1::digest(&secret).into();
+        let hash = hash(&secret);
         let id = URL_SAFE_NO_PAD.encode(id);
         let key = self.sessions.insert(Session {
             person: Person {
@@ -118,7 +119,7 @@ impl Sessions {
             tabs: Vec::new(),
             budget: Budget::default(),
             directs: VecDeque::new(),
-            secret: hash,
+            secret: hash.clone(),
             has_name: false,
             gone_since: None,
         });
@@ -222,6 +223,10 @@ impl Sessions {
             }
         }
     }
+}
+
+fn hash(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha1::digest(secret))
 }
 
 impl Session {

@@ -6,6 +6,8 @@
 //! | [`request`] | the head of a request, parsed within limits (RFC 9112 §3, §5) |
 //! | [`response`] | a response, written into a buffer (RFC 9112 §4) |
 //! | [`refusal`] | why a request is refused: a status, a sentence, and the end of the connection |
+//! | [`origin`] | which pages may connect (RFC 6454, RFC 6455 §10.2) |
+//! | [`forwarded`] | who stands behind a proxy |
 //! | [`date`] | the header Date (RFC 9110 §5.6.7) |
 //! | [`assets`] | the files of a page, and the answer to a request for one |
 //!
@@ -13,6 +15,8 @@
 
 pub mod assets;
 pub mod date;
+pub mod forwarded;
+pub mod origin;
 pub mod refusal;
 pub mod request;
 pub mod response;

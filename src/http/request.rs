@@ -291,7 +291,7 @@ fn split_absolute(target: &str) -> Option<(&str, &str)> {
 
 /// Whether this may be a host and perhaps a port (RFC 3986 §3.2.2, §3.2.3). No
 /// user information, which RFC 9110 §4.2.4 deprecates.
-fn is_host(text: &[u8]) -> bool {
+pub(super) fn is_host(text: &[u8]) -> bool {
     let is_of_names = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
     let is_of_addresses = |b: &u8| *b == b':' || is_of_names(b);
     let (host, is_host, port) = match text.strip_prefix(b"[") {

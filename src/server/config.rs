@@ -4,6 +4,8 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::http::assets::Assets;
+use crate::http::forwarded::Network;
+use crate::http::origin::Origins;
 
 /// The settings of a server. Every bound has a default that suits a small
 /// machine on the open internet; 0, or a zero duration, means no bound.
@@ -17,6 +19,11 @@ pub struct Config {
     /// Paths at which an upgrade is accepted, others get 404. Default: empty,
     /// which accepts it anywhere.
     pub websocket_paths: Vec<&'static str>,
+    /// Which pages may connect; others get 403. Default: all.
+    pub origins: Origins,
+    /// Proxies whose word is taken for whom a request comes from
+    /// (`X-Forwarded-For`). Default: none.
+    pub trusted_proxies: Vec<Network>,
     /// The largest message in bytes, assembled; a larger one is failed with
     /// 1009. Default: 1 MiB, more than a person types and less than hurts.
     pub max_message_bytes: usize,
@@ -70,6 +77,8 @@ impl Default for Config {
             subprotocols: Vec::new(),
             assets: None,
             websocket_paths: Vec::new(),
+            origins: Origins::Any,
+            trusted_proxies: Vec::new(),
             max_message_bytes: 1 << 20,
             max_head_bytes: 16 << 10,
             max_headers: 100,

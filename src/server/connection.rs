@@ -20,7 +20,10 @@ pub(super) struct Connection {
     /// Bytes received but not taken yet: an unfinished request head, or what
     /// waits until the peer has read its answers.
     pub(super) held: Vec<u8>,
+    /// Whom it comes from.
     pub(super) address: IpAddr,
+    /// The peer is a proxy that tells whom it comes from.
+    pub(super) is_proxied: bool,
     /// There were too many of its address when it came.
     pub(super) is_unwelcome: bool,
     pub(super) last_received: Tick,
@@ -113,6 +116,7 @@ impl Connection {
             deflate: None,
             held: Vec::new(),
             address,
+            is_proxied: false,
             is_unwelcome: false,
             last_received: now,
             dropped: 0,

@@ -83,10 +83,10 @@ impl Hub {
     /// A connection has been accepted; returns its place.
     pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
         self.generation = self.generation.wrapping_add(1);
-        *self.per_address.entry(network(address)).or_default() += 1;
+        let is_unwelcome = self.count_address(address);
         let mut connection = Connection::new(self.generation, address, self.tick());
-        let max = self.config.max_connections_per_address;
-        connection.is_unwelcome = max > 0 && self.connections_of(address) > max;
+        connection.is_unwelcome = is_unwelcome;
+        connection.is_proxied = self.is_proxy(address);
         let index = self.connections.insert(connection);
         let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
         self.schedule(index);
@@ -99,13 +99,41 @@ impl Hub {
             return;
         };
         self.fanout.release(&mut connection.subscriber);
-        let network = network(connection.address);
+        self.uncount_address(connection.address);
+    }
+
+    /// A proxy says whom a connection comes from.
+    pub(super) fn set_address(&mut self, index: u32, address: IpAddr) {
+        let Some(connection) = self.connections.get(index as usize) else {
+            return;
+        };
+        self.uncount_address(connection.address);
+        let is_unwelcome = self.count_address(address);
+        let connection = &mut self.connections[index as usize];
+        connection.address = address;
+        connection.is_unwelcome = is_unwelcome;
+    }
+
+    /// Counts another connection of an address; whether that is one too many.
+    fn count_address(&mut self, address: IpAddr) -> bool {
+        *self.per_address.entry(network(address)).or_default() += 1;
+        let max = self.config.max_connections_per_address;
+        max > 0 && self.connections_of(address) > max
+    }
+
+    fn uncount_address(&mut self, address: IpAddr) {
+        let network = network(address);
         if let Some(count) = self.per_address.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
                 self.per_address.remove(&network);
             }
         }
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        let proxies = &self.config.trusted_proxies;
+        proxies.iter().any(|network| network.contains(address))
     }
 
     /// Whether an address has so many connections that another one is not even
@@ -115,10 +143,10 @@ impl Hub {
         max > 0 && self.connections_of(address) >= max.saturating_mul(2)
     }
 
-    /// The connections of an address in any phase. Those of the loopback are
-    /// not counted: a proxy stands there.
+    /// The connections of an address in any phase. Those of proxies and of the
+    /// loopback, where one may stand, are not counted.
     fn connections_of(&self, address: IpAddr) -> usize {
-        if address.to_canonical().is_loopback() {
+        if self.is_proxy(address) || address.to_canonical().is_loopback() {
             return 0;
         }
         let count = self.per_address.get(&network(address));

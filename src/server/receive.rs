@@ -3,7 +3,7 @@
 use core::mem;
 use std::io;
 
-use log::debug;
+use log::{debug, info};
 
 use super::connection::{Closing, Phase};
 use super::context::Context;
@@ -12,6 +12,7 @@ use super::handler::{Handler, Opening};
 use super::transport::{Clock, Transport};
 use crate::http::assets;
 use crate::http::date::HttpDate;
+use crate::http::forwarded;
 use crate::http::refusal::Refusal;
 use crate::http::request::{Limits, Request, is_worth_parsing};
 use crate::http::response::Status;
@@ -185,6 +186,12 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// Answers a request with an upgrade or a page.
     fn answer(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        if self.hub.connections[index as usize].is_proxied {
+            let trusted = &self.hub.config.trusted_proxies;
+            if let Some(client) = forwarded::client(request, trusted) {
+                self.hub.set_address(index, client);
+            }
+        }
         if self.hub.connections[index as usize].is_unwelcome {
             let text = "Too many connections from this address: close some first.";
             return Err(Refusal::new(Status::TooManyRequests, text));
@@ -217,6 +224,12 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     }
 
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        if !self.hub.config.origins.allow(request) {
+            let origin = request.header("origin").unwrap_or_default();
+            info!("a page of {origin:?} may not connect; --origin can allow it");
+            let text = "Pages of this origin may not connect here.";
+            return Err(Refusal::new(Status::Forbidden, text));
+        }
         let upgrade = handshake::upgrade(request, &self.hub.config.subprotocols)?;
         let mut head = Vec::new();
         upgrade.write(&mut head);

@@ -10,14 +10,7 @@ use super::{Error, ErrorCode};
 /// A command: its type, and the fields that any type has. Only those that its
 /// type asks for are looked at.
 #[derive(Debug)]
-pub(in crate::chat) struct Command {
-    fields: [Field; NAMES.len()],
-}
-
-/// The names of all fields.
-const NAMES: [&str; 12] = [
-    "type", "cid", "room", "text", "to", "name", "session", "line", "n", "before", "after", "limit",
-];
+pub(in crate::chat) struct Command(Box<Fields>);
 
 impl Command {
     /// Reads a command.
@@ -25,29 +18,28 @@ impl Command {
     /// # Errors
     /// `bad_json` where it is not JSON, `bad_request` where it is no object.
     pub(in crate::chat) fn parse(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| match error.is_data() {
-            true => bad_request("A command is a JSON object."),
-            false => Error::new(ErrorCode::BadJson, format!("This is not JSON: {error}.")),
-        })
-    }
-
-    fn field(&self, name: &str) -> &Field {
-        let place = NAMES.iter().position(|known| *known == name);
-        place.map_or(&Field::Absent, |place| &self.fields[place])
+        match serde_json::from_str(text) {
+            Ok(Value::Object(fields)) => Ok(Command(fields)),
+            Ok(_) => Err(bad_request("A command is a JSON object.")),
+            Err(error) => {
+                let text = format!("This is not JSON: {error}.");
+                Err(Error::new(ErrorCode::BadJson, text))
+            }
+        }
     }
 
     fn text_of(&self, name: &str) -> Result<Option<&str>, Error> {
-        match self.field(name) {
-            Field::Absent => Ok(None),
-            Field::Text(text) => Ok(Some(text)),
+        match self.0.get(name) {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text)),
             _ => Err(wrong(name, "a string")),
         }
     }
 
     fn number_of(&self, name: &str) -> Result<Option<u64>, Error> {
-        match self.field(name) {
-            Field::Absent => Ok(None),
-            Field::Number(number) => Ok(Some(*number)),
+        match self.0.get(name) {
+            Value::Null => Ok(None),
+            Value::Number(number) => Ok(Some(*number)),
             _ => Err(wrong(name, "a whole number")),
         }
     }
@@ -115,42 +107,23 @@ impl Command {
         self.number_of("after")
     }
 
-    pub(in crate::chat) fn after_place(&self) -> Result<Option<&Place>, Error> {
-        match self.field("after") {
-            Field::Absent => Ok(None),
-            Field::Place(place) => Ok(Some(place)),
+    pub(in crate::chat) fn after_place(&self) -> Result<Option<Place>, Error> {
+        let fields = match self.0.get("after") {
+            Value::Null => return Ok(None),
+            Value::Object(fields) => Some((fields.get("epoch"), fields.get("seq"))),
+            _ => None,
+        };
+        match fields {
+            Some((Value::Text(epoch), &Value::Number(seq))) => Ok(Some(Place {
+                epoch: epoch.clone(),
+                seq,
+            })),
             _ => Err(wrong("after", "an object with epoch and seq")),
         }
     }
 
     pub(in crate::chat) fn limit(&self) -> Result<Option<u64>, Error> {
         self.number_of("limit")
-    }
-}
-
-impl<'de> Deserialize<'de> for Command {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(CommandVisitor)
-    }
-}
-
-struct CommandVisitor;
-
-impl<'de> Visitor<'de> for CommandVisitor {
-    type Value = Command;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a command")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Command, A::Error> {
-        let mut fields = [const { Field::Absent }; NAMES.len()];
-        while let Some((name, value)) = map.next_entry::<String, Field>()? {
-            if let Some(place) = NAMES.iter().position(|known| *known == name) {
-                fields[place] = value;
-            }
-        }
-        Ok(Command { fields })
     }
 }
 
@@ -161,75 +134,86 @@ pub(in crate::chat) struct Place {
     pub(in crate::chat) seq: u64,
 }
 
-/// The value of a field, of whichever kind it is.
+/// A JSON value, as much of it as any command needs.
 #[derive(Debug)]
-enum Field {
-    /// Not there, or `null`.
-    Absent,
+enum Value {
+    Null,
     Text(String),
     Number(u64),
-    Place(Place),
+    Object(Box<Fields>),
     /// Nothing that any field has to be.
     Other,
 }
 
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor)
+/// The fields of an object that mean anything in any command.
+#[derive(Debug)]
+struct Fields([Value; NAMES.len()]);
+
+const NAMES: [&str; 14] = [
+    "type", "cid", "room", "text", "to", "name", "session", "line", "n", "before", "after",
+    "limit", "epoch", "seq",
+];
+
+impl Fields {
+    fn get(&self, name: &str) -> &Value {
+        let place = NAMES.iter().position(|known| *known == name);
+        place.map_or(&Value::Null, |place| &self.0[place])
     }
 }
 
-struct FieldVisitor;
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
 
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = Field;
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Field, E> {
-        Ok(Field::Absent)
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
-        Ok(Field::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
-        Ok(Field::Number(number))
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Field, E> {
-        Ok(Field::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
-        Ok(Field::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Field, E> {
-        Ok(Field::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Field, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Field::Other)
+        Ok(Value::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
-        let (mut epoch, mut seq) = (Field::Absent, Field::Absent);
-        while let Some((name, value)) = map.next_entry::<String, Field>()? {
-            match &*name {
-                "epoch" => epoch = value,
-                "seq" => seq = value,
-                _ => {}
+    /// Of several fields of one name the last counts.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut fields = Box::new(Fields([const { Value::Null }; NAMES.len()]));
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if let Some(place) = NAMES.iter().position(|known| *known == name) {
+                fields.0[place] = value;
             }
         }
-        Ok(match (epoch, seq) {
-            (Field::Text(epoch), Field::Number(seq)) => Field::Place(Place { epoch, seq }),
-            _ => Field::Other,
-        })
+        Ok(Value::Object(fields))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use core::fmt::{self, Write as _};
 
-use super::Options;
 use super::table::GROUPS;
 
 /// What `--help` says, in 80 columns.
@@ -15,15 +14,13 @@ pub fn help() -> String {
 
 fn write_help(text: &mut String) -> fmt::Result {
     writeln!(text, "{HEAD}")?;
-    let mut defaults = Options::default();
     for (group, (title, entries)) in GROUPS.iter().enumerate() {
         writeln!(text, "\n{title}:")?;
         for entry in *entries {
             let name = format!("{} {}", entry.flag(), entry.value_name);
             let mut help = entry.help.to_owned();
-            let default = entry.field.show(&mut defaults);
-            if !default.is_empty() {
-                write!(help, " [{default}]")?;
+            if !entry.default.is_empty() {
+                write!(help, " [{}]", entry.default)?;
             }
             write_option(text, &name, &help)?;
         }

@@ -12,6 +12,7 @@ use lexopt::{Arg, Parser};
 
 use super::listen::Listen;
 use crate::chat::Settings;
+use crate::http::origin::Origins;
 use crate::server::Config;
 use log::LevelFilter;
 
@@ -57,7 +58,10 @@ impl Default for Options {
             listen: Listen::default(),
             www: None,
             log: LevelFilter::Info,
-            server: Config::default(),
+            server: Config {
+                origins: Origins::SameHostOr(Vec::new()),
+                ..Config::default()
+            },
             chat: Settings::default(),
             keep_messages: 1_000,
         }

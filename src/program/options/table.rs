@@ -9,6 +9,9 @@ pub struct OptionEntry {
     pub(super) name: &'static str,
     /// What stands for its value.
     pub(super) value_name: &'static str,
+    /// What it would be typed as if it were left out; a test compares it with
+    /// the [`Options`].
+    pub(super) default: &'static str,
     /// Where its value goes.
     pub(super) field: Field,
     /// What it is for, in which unit, and why it is what it is.
@@ -32,7 +35,7 @@ pub(super) fn entries() -> impl Iterator<Item = &'static OptionEntry> {
     GROUPS.iter().flat_map(|(_, entries)| *entries)
 }
 
-/// The table. Defaults are not in it: they are those of [`Options`].
+/// The table.
 pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
     (
         "Options",
@@ -40,24 +43,28 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
             OptionEntry {
                 name: "listen",
                 value_name: "ADDRESS",
+                default: "127.0.0.1:7777",
                 field: Field::Listen(|options| &mut options.listen),
                 help: "HOST:PORT to listen at, or either alone; 0.0.0.0 and [::] are all addresses of this machine, port 0 is any free one",
             },
             OptionEntry {
                 name: "www",
                 value_name: "DIR",
+                default: "",
                 field: Field::Folder(|options| &mut options.www),
                 help: "serve the page from this folder instead, and read it anew each time, for working on it",
             },
             OptionEntry {
                 name: "time-limit",
                 value_name: "SECONDS",
+                default: "0",
                 field: Field::Seconds(|options| &mut options.server.time_limit),
                 help: "stop after this time",
             },
             OptionEntry {
                 name: "log",
                 value_name: "LEVEL",
+                default: "info",
                 field: Field::Log(|options| &mut options.log),
                 help: "what is told on standard error: off, error, warn, info, debug or trace",
             },
@@ -69,30 +76,35 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
             OptionEntry {
                 name: "max-text-bytes",
                 value_name: "BYTES",
+                default: "8K",
                 field: Field::Bytes(|options| &mut options.chat.max_text_bytes),
                 help: "the longest text in UTF-8, a few pages; a longer one is answered with an error",
             },
             OptionEntry {
                 name: "rate-limit",
                 value_name: "PER_SECOND",
+                default: "5",
                 field: Field::Rate(|options| &mut options.chat.rate_per_second),
                 help: "commands a session may send each second, after six times as many at once; nobody types faster",
             },
             OptionEntry {
                 name: "keep-messages",
                 value_name: "N",
+                default: "1000",
                 field: Field::Count(|options| &mut options.keep_messages),
                 help: "messages each room remembers, in memory, for those who come later",
             },
             OptionEntry {
                 name: "max-rooms",
                 value_name: "N",
+                default: "10000",
                 field: Field::Count(|options| &mut options.chat.max_rooms),
                 help: "rooms there may be at once, since anybody may make one",
             },
             OptionEntry {
                 name: "max-sessions",
                 value_name: "N",
+                default: "10000",
                 field: Field::Count(|options| &mut options.chat.max_sessions),
                 help: "people remembered at once who are not here, so that they come back as themselves",
             },
@@ -102,44 +114,65 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
         "Connections",
         &[
             OptionEntry {
+                name: "origin",
+                value_name: "ORIGINS",
+                default: "",
+                field: Field::Origins(|options| &mut options.server.origins),
+                help: "pages of other sites that may connect, such as https://a.example,http://b.example, or * for all; those of this server's own host always may",
+            },
+            OptionEntry {
+                name: "trusted-proxy",
+                value_name: "NETWORKS",
+                default: "",
+                field: Field::Networks(|options| &mut options.server.trusted_proxies),
+                help: "proxies, such as 10.0.0.0/8,::1, whose X-Forwarded-For is believed, so that limits are those of the people behind them",
+            },
+            OptionEntry {
                 name: "max-connections",
                 value_name: "N",
+                default: "0",
                 field: Field::Count(|options| &mut options.server.max_connections),
                 help: "connections at once; without a limit as many as there are descriptors, less 32",
             },
             OptionEntry {
                 name: "max-connections-per-address",
                 value_name: "N",
+                default: "256",
                 field: Field::Count(|options| &mut options.server.max_connections_per_address),
                 help: "of them from one address, enough for an office behind one; this machine is exempt, since a proxy stands there",
             },
             OptionEntry {
                 name: "max-message-bytes",
                 value_name: "BYTES",
+                default: "1M",
                 field: Field::Bytes(|options| &mut options.server.max_message_bytes),
                 help: "the largest WebSocket message, of whatever kind; a larger one ends its connection",
             },
             OptionEntry {
                 name: "max-head-bytes",
                 value_name: "BYTES",
+                default: "16K",
                 field: Field::Bytes(|options| &mut options.server.max_head_bytes),
                 help: "the largest request head, with room for the cookies of a site beside this server",
             },
             OptionEntry {
                 name: "max-headers",
                 value_name: "N",
+                default: "100",
                 field: Field::Count(|options| &mut options.server.max_headers),
                 help: "header lines of a request; browsers behind proxies send some 30",
             },
             OptionEntry {
                 name: "tape-bytes",
                 value_name: "BYTES",
+                default: "256K",
                 field: Field::Bytes(|options| &mut options.server.tape_bytes),
                 help: "what a room keeps for those who receive slowly; who falls further behind is closed and comes back",
             },
             OptionEntry {
                 name: "outbox-bytes",
                 value_name: "BYTES",
+                default: "1M",
                 field: Field::Bytes(|options| &mut options.server.outbox_bytes),
                 help: "answers that may wait for one connection; while there are more it is not read",
             },
@@ -151,36 +184,42 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
             OptionEntry {
                 name: "handshake-timeout",
                 value_name: "SECONDS",
+                default: "10",
                 field: Field::Seconds(|options| &mut options.server.handshake_timeout),
                 help: "for a request to arrive, in all",
             },
             OptionEntry {
                 name: "message-timeout",
                 value_name: "SECONDS",
+                default: "120",
                 field: Field::Seconds(|options| &mut options.server.message_timeout),
                 help: "for a message to arrive, enough for 1M over a slow line",
             },
             OptionEntry {
                 name: "stall-timeout",
                 value_name: "SECONDS",
+                default: "30",
                 field: Field::Seconds(|options| &mut options.server.stall_timeout),
                 help: "with one that takes nothing of what is sent to it",
             },
             OptionEntry {
                 name: "ping-interval",
                 value_name: "SECONDS",
+                default: "25",
                 field: Field::Seconds(|options| &mut options.server.ping_interval),
                 help: "with silence before a ping; routers forget a connection after 30",
             },
             OptionEntry {
                 name: "ping-timeout",
                 value_name: "SECONDS",
+                default: "10",
                 field: Field::Seconds(|options| &mut options.server.ping_timeout),
                 help: "for the answer to a ping",
             },
             OptionEntry {
                 name: "close-timeout",
                 value_name: "SECONDS",
+                default: "5",
                 field: Field::Seconds(|options| &mut options.server.close_timeout),
                 help: "for the goodbyes, of one connection and of the server",
             },

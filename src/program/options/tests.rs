@@ -18,6 +18,7 @@ fn every_option_takes_the_default_that_help_shows() {
     let mut defaults = Options::default();
     for entry in entries() {
         let default = entry.field.show(&mut defaults);
+        assert_eq!(entry.default, default, "{}", entry.name);
         if !default.is_empty() {
             let mut options = parse(&[&entry.flag(), &default], &[]).expect(entry.name);
             assert_eq!(entry.field.show(&mut options), default, "{}", entry.name);
@@ -31,6 +32,8 @@ fn every_option_has_a_place_of_its_own() {
         let value = match entry.value_name {
             "ADDRESS" => "127.0.0.9:9",
             "LEVEL" => "trace",
+            "ORIGINS" => "https://a.example,http://b.example",
+            "NETWORKS" => "10.0.0.0/8,::1/128",
             _ => "54321",
         };
         let mut options = parse(&[&format!("--{}={value}", entry.name)], &[]).expect(entry.name);
@@ -45,7 +48,7 @@ fn every_option_has_a_place_of_its_own() {
 #[test]
 fn every_limit_takes_zero() {
     for entry in entries() {
-        if !matches!(entry.value_name, "ADDRESS" | "LEVEL" | "DIR") {
+        if matches!(entry.value_name, "N" | "BYTES" | "SECONDS" | "PER_SECOND") {
             let mut options = parse(&[&entry.flag(), "0"], &[]).expect(entry.name);
             assert_eq!(entry.field.show(&mut options), "0", "{}", entry.name);
         }
@@ -58,6 +61,19 @@ fn a_flag_beats_the_environment_and_the_last_flag_the_first() {
     let options = parse(&["--max-rooms", "3", "--max-rooms=4"], &environment).expect("options");
     assert_eq!(options.chat.max_rooms, 4);
     assert_eq!(options.server.max_headers, 2);
+}
+
+#[test]
+fn lists_have_commas_between() {
+    let arguments = ["--origin", "https://a.example, *"];
+    assert!(parse(&arguments, &[]).is_err());
+    let environment = [
+        ("VECHE_ORIGIN", "*"),
+        ("VECHE_TRUSTED_PROXY", "::1, 10.0.0.0/8"),
+    ];
+    let options = parse(&[], &environment).expect("options");
+    assert_eq!(options.server.origins, Origins::Any);
+    assert_eq!(options.server.trusted_proxies.len(), 2);
 }
 
 #[test]

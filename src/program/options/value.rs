@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use super::Options;
+use crate::http::forwarded::Network;
+use crate::http::origin::Origins;
 use crate::program::listen::Listen;
 
 /// Where the value of an option goes. Its kind decides how it is read.
@@ -15,6 +17,8 @@ pub(super) enum Field {
     Listen(Place<Listen>),
     Folder(Place<Option<PathBuf>>),
     Log(Place<LevelFilter>),
+    Origins(Place<Origins>),
+    Networks(Place<Vec<Network>>),
     Count(Place<usize>),
     Rate(Place<u32>),
     Bytes(Place<usize>),
@@ -36,6 +40,11 @@ impl Field {
             Field::Listen(place) => *place(options) = parse(text()?)?,
             Field::Folder(place) => *place(options) = Some(folder(value)?),
             Field::Log(place) => *place(options) = parse(text()?)?,
+            Field::Origins(place) => *place(options) = parse(text()?)?,
+            Field::Networks(place) => {
+                let networks = text()?.split(',').map(|network| parse(network.trim()));
+                *place(options) = networks.collect::<Result<_, _>>()?;
+            }
             Field::Count(place) => *place(options) = parse(text()?)?,
             Field::Rate(place) => *place(options) = parse(text()?)?,
             Field::Bytes(place) => *place(options) = bytes(text()?)?,
@@ -51,6 +60,8 @@ impl Field {
         match self {
             Field::Listen(_) => "HOST:PORT, or either alone, such as 127.0.0.1:7777 or [::1]:7777",
             Field::Folder(_) => "the path of a folder",
+            Field::Origins(_) => "origins such as https://chat.example, with commas between, or *",
+            Field::Networks(_) => "addresses or networks such as 10.0.0.0/8, with commas between",
             Field::Log(_) => "off, error, warn, info, debug or trace",
             Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
             Field::Bytes(_) => "a whole number of bytes, such as 8192, 8K or 1M, 0 for no limit",
@@ -59,6 +70,7 @@ impl Field {
     }
 
     /// The value among these options as it would be typed; empty for none.
+    #[cfg(test)]
     pub(super) fn show(&self, options: &mut Options) -> String {
         match self {
             Field::Listen(place) => place(options).to_string(),
@@ -67,6 +79,14 @@ impl Field {
                 path.map_or_else(String::new, |path| path.display().to_string())
             }
             Field::Log(place) => place(options).as_str().to_ascii_lowercase(),
+            Field::Origins(place) => match place(options) {
+                Origins::Any => "*".to_owned(),
+                Origins::SameHostOr(others) => others.join(","),
+            },
+            Field::Networks(place) => {
+                let networks = place(options).iter().map(Network::to_string);
+                networks.collect::<Vec<_>>().join(",")
+            }
             Field::Count(place) => place(options).to_string(),
             Field::Rate(place) => place(options).to_string(),
             Field::Bytes(place) => show_bytes(*place(options)),
@@ -98,6 +118,7 @@ fn bytes(text: &str) -> Result<usize, NotTaken> {
     parse::<usize>(number)?.checked_mul(unit).ok_or(NotTaken)
 }
 
+#[cfg(test)]
 fn show_bytes(bytes: usize) -> String {
     match bytes {
         0 => "0".to_owned(),
