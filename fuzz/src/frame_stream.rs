@@ -19,7 +19,7 @@ pub fn run(data: &[u8]) {
     } else {
         mask(rest)
     };
-    let expected = read(&stream, max_message_bytes);
+    let expected = read(&stream, max_message_bytes, false);
     // Byte by byte, where that does not take long.
     let smallest = if stream.len() < 4_096 { 1 } else { 97 };
     for pieces in [vec![stream.len()], vec![smallest], irregular(cut)] {

@@ -17,6 +17,7 @@ pub mod request_head;
 
 mod lines;
 mod rfc6455;
+mod rfc7692;
 mod server_stream;
 
 #[path = "../../tests/common/fanout_model.rs"]

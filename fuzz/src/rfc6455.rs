@@ -4,6 +4,8 @@
 
 use veche::websocket::error::ProtocolError;
 
+use super::rfc7692::meaning;
+
 /// What a client said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -28,15 +30,16 @@ pub enum Ending {
 }
 
 /// Reads a stream of masked frames; `max` bounds a message, 0 is no bound.
-pub fn read(stream: &[u8], max: usize) -> (Vec<Said>, Ending) {
+/// `has_deflate`: messages may be compressed (RFC 7692).
+pub fn read(stream: &[u8], max: usize, has_deflate: bool) -> (Vec<Said>, Ending) {
     let mut said = Vec::new();
-    let mut message: Option<(bool, Vec<u8>)> = None;
+    let mut message: Option<Message> = None;
     let mut rest = stream;
     let ending = loop {
         if rest.is_empty() && message.is_none() {
             break Ending::Idle;
         }
-        match read_frame(&mut rest, &mut message, max) {
+        match read_frame(&mut rest, &mut message, max, has_deflate) {
             Ok(Some(close @ Said::Close(..))) => {
                 said.push(close);
                 break Ending::Closed;
@@ -58,6 +61,13 @@ pub fn read(stream: &[u8], max: usize) -> (Vec<Said>, Ending) {
     (said, ending)
 }
 
+/// The fragments of a message so far.
+struct Message {
+    is_text: bool,
+    is_deflated: bool,
+    bytes: Vec<u8>,
+}
+
 enum Stop {
     /// The stream ends inside the frame.
     Torn,
@@ -67,20 +77,26 @@ enum Stop {
 /// Reads one frame off the stream: what it completes, if anything.
 fn read_frame(
     rest: &mut &[u8],
-    message: &mut Option<(bool, Vec<u8>)>,
+    message: &mut Option<Message>,
     max: usize,
+    has_deflate: bool,
 ) -> Result<Option<Said>, Stop> {
     use ProtocolError as Fault;
     let fault = |fault| Err(Stop::Fault(fault));
 
     // §5.2, bit by bit.
     let first = byte(rest)?;
-    if first & 0x70 != 0 {
+    let is_deflated = has_deflate && first & 0x40 != 0;
+    if first & 0x30 != 0 || first & 0x40 != 0 && !is_deflated {
         return fault(Fault::ReservedBits);
     }
     let (fin, opcode) = (first >= 0x80, first % 16);
     if matches!(opcode, 3..=7 | 11..=15) {
         return fault(Fault::ReservedOpcode(opcode));
+    }
+    // RFC 7692 §6: the first frame of a message alone.
+    if is_deflated && !matches!(opcode, 1 | 2) {
+        return fault(Fault::ReservedBits);
     }
     let is_control = opcode >= 8;
     if is_control && !fin {
@@ -120,8 +136,14 @@ fn read_frame(
         (1 | 2, Some(_)) => return fault(Fault::InterruptedMessage),
         _ => {}
     }
-    let assembled = message.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64);
-    if !is_control && max > 0 && assembled.saturating_add(length) > max as u64 {
+    let assembled = message.as_ref().map_or(0, |m| m.bytes.len() as u64);
+    let is_deflated = is_deflated || message.as_ref().is_some_and(|m| m.is_deflated);
+    let most = match is_deflated {
+        // What cannot be compressed becomes longer.
+        true => max + max / 16 + 16,
+        false => max,
+    };
+    if !is_control && max > 0 && assembled.saturating_add(length) > most as u64 {
         return fault(Fault::MessageTooBig);
     }
 
@@ -140,21 +162,34 @@ fn read_frame(
             _ => Ok(Some(Said::Pong(payload))),
         };
     }
-    let (is_text, bytes) = message.get_or_insert((opcode == 1, Vec::new()));
-    bytes.extend(payload);
-    let utf8 = utf8(bytes);
+    let assembled = message.get_or_insert(Message {
+        is_text: opcode == 1,
+        is_deflated,
+        bytes: Vec::new(),
+    });
+    assembled.bytes.extend(payload);
     let is_whole = fin && !is_torn;
+    if is_whole && is_deflated {
+        match meaning(&assembled.bytes) {
+            Some(bytes) if max > 0 && bytes.len() > max => return fault(Fault::MessageTooBig),
+            Some(bytes) => assembled.bytes = bytes,
+            None => return fault(Fault::InvalidDeflate),
+        }
+    }
     // §8.1: text is valid as a whole, and told to be invalid as early as it is.
-    if *is_text && (utf8 == Utf8::Invalid || is_whole && utf8 == Utf8::Torn) {
-        return fault(Fault::InvalidUtf8);
+    if assembled.is_text && (is_whole || !is_deflated) {
+        let utf8 = utf8(&assembled.bytes);
+        if utf8 == Utf8::Invalid || is_whole && utf8 == Utf8::Torn {
+            return fault(Fault::InvalidUtf8);
+        }
     }
     if is_torn {
         return Err(Stop::Torn);
     }
     let whole = message.take_if(|_| fin);
-    Ok(whole.map(|(is_text, bytes)| match is_text {
-        true => Said::Text(bytes),
-        false => Said::Binary(bytes),
+    Ok(whole.map(|message| match message.is_text {
+        true => Said::Text(message.bytes),
+        false => Said::Binary(message.bytes),
     }))
 }
 

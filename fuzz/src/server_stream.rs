@@ -1,15 +1,16 @@
 //! What a server sends to one client: HTTP responses, and after a 101 frames.
 //! Panics where it is anything else.
 
-use miniz_oxide::inflate::decompress_to_vec;
-
 use super::rfc6455::{Said, Utf8, utf8};
+use super::rfc7692::meaning;
 
 /// A server's bytes, read.
 #[derive(Debug, Default)]
 pub struct ServerStream {
     pub statuses: Vec<u16>,
     pub said: Vec<Said>,
+    /// Compression was agreed to.
+    pub has_deflate: bool,
     /// Nothing is cut off at the end.
     pub is_whole: bool,
     /// The last response, or a Close, has said that nothing follows.
@@ -29,6 +30,7 @@ pub fn read(mut rest: &[u8]) -> ServerStream {
         rest = &rest[response.bytes..];
         if response.status == 101 {
             stream.is_last = false;
+            stream.has_deflate = response.has_deflate;
             stream.is_whole = read_frames(rest, response.has_deflate, &mut stream);
             return stream;
         }
@@ -137,8 +139,7 @@ fn read_frames(mut rest: &[u8], has_deflate: bool, stream: &mut ServerStream) ->
             if let Said::Text(bytes) | Said::Binary(bytes) = &mut whole
                 && is_compressed
             {
-                bytes.extend([0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff]);
-                *bytes = decompress_to_vec(bytes).expect("DEFLATE");
+                *bytes = meaning(bytes).expect("DEFLATE");
             }
             if let Said::Text(text) = &whole {
                 assert_eq!(utf8(text), Utf8::Valid, "{}", shown(text));
