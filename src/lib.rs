@@ -30,8 +30,8 @@
 //! | `chat` | rooms, people, the wire format; is a [`Handler`] |
 //! | [`server`] | connections and their phases, the loop, deadlines, bounds |
 //! | [`fanout`] | one encoded frame for all: tapes, outboxes, their order, pacing |
-//! | [`websocket`] | RFC 6455: handshake, frames, messages, close codes |
-//! | [`http`] | request heads, responses, the files of a page |
+//! | [`websocket`] | RFC 6455 and 7692: handshake, frames, messages, compression, close codes |
+//! | [`http`] | request heads, responses, origins, the files of a page |
 //!
 //! Only `server::poll`, `server::listen`, `server::signals`, the journals and
 //! `program` know sockets, threads, files or a clock. Everything else is given
@@ -46,7 +46,8 @@
 //!    whole in it is unmasked where it lies; only what is unfinished is kept, so
 //!    an idle connection owns no buffer.
 //! 3. The handler acts. Everything it does is only queued: private frames in the
-//!    connection's outbox, published ones on the topic's tape, encoded once.
+//!    connection's outbox, published ones on the topic's tapes: encoded once,
+//!    and compressed at most once, where anybody takes that.
 //! 4. At the end of the turn each connection gets all it has to get with one
 //!    write. Ended connections are removed last, so that no name is used again
 //!    within a turn.

@@ -6,7 +6,7 @@ pub(super) const IS_AVAILABLE: bool = false;
 
 /// Would compress messages.
 #[derive(Debug, Default)]
-pub struct Deflater;
+pub struct Deflater(());
 
 impl Deflater {
     /// Leaves every message as it is.
@@ -17,7 +17,7 @@ impl Deflater {
 
 /// Would decompress messages.
 #[derive(Debug, Default)]
-pub struct Inflater;
+pub struct Inflater(());
 
 impl Inflater {
     /// Takes no message: none can have been agreed upon.
