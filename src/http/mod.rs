@@ -20,3 +20,4 @@ pub mod origin;
 pub mod refusal;
 pub mod request;
 pub mod response;
+mod target;

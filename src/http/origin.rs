@@ -2,7 +2,8 @@
 
 use core::str::{self, FromStr};
 
-use super::request::{Request, is_host};
+use super::request::Request;
+use super::target::is_host;
 
 /// Which pages may open a WebSocket connection, by the header Origin
 /// (RFC 6454 §7). Whoever sends none is no browser, and may always.

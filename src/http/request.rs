@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::refusal::Refusal;
 use super::response::Status;
+use super::target::{Target, is_host};
 
 /// The head of a request: its request line and its headers.
 ///
@@ -235,93 +236,6 @@ pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(is_token_byte)
 }
 
-/// A request target (RFC 9112 §3.2).
-struct Target<'a> {
-    authority: Option<&'a str>,
-    path: &'a str,
-    query: Option<&'a str>,
-}
-
-impl<'a> Target<'a> {
-    /// Takes origin-form and absolute-form. There is nothing here for
-    /// authority-form, which asks for a proxy, and for `*`.
-    fn parse(target: &'a str) -> Result<Self, Refusal> {
-        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(bad_request(
-                "The request target must be ASCII: percent-encode anything else.",
-            ));
-        }
-        if target.contains('#') {
-            return Err(bad_request(
-                "The request target must not have a fragment: leave out what begins with #.",
-            ));
-        }
-        let (authority, path_and_query) = if target.starts_with('/') {
-            (None, target)
-        } else {
-            let (authority, rest) = split_absolute(target).ok_or_else(|| {
-                bad_request(
-                    "The request target must be a path, or a URL of http, https, ws or wss.",
-                )
-            })?;
-            (Some(authority), rest)
-        };
-        let (path, query) = match path_and_query.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (path_and_query, None),
-        };
-        Ok(Target {
-            authority,
-            path: if path.is_empty() { "/" } else { path },
-            query,
-        })
-    }
-}
-
-/// Splits an absolute-form target into its authority and what follows.
-fn split_absolute(target: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = target.split_once("://")?;
-    SCHEMES
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known))
-        .then_some(())?;
-    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    is_host(authority.as_bytes()).then_some((authority, rest))
-}
-
-/// Whether this may be a host and perhaps a port (RFC 3986 §3.2.2, §3.2.3). No
-/// user information, which RFC 9110 §4.2.4 deprecates.
-pub(super) fn is_host(text: &[u8]) -> bool {
-    let is_of_names = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
-    let is_of_addresses = |b: &u8| *b == b':' || is_of_names(b);
-    let (host, is_host, port) = match text.strip_prefix(b"[") {
-        Some(rest) => match rest.iter().position(|byte| *byte == b']') {
-            Some(end) => (
-                &rest[..end],
-                rest[..end].iter().all(is_of_addresses),
-                &rest[end + 1..],
-            ),
-            None => return false,
-        },
-        None => {
-            let end = text
-                .iter()
-                .position(|byte| *byte == b':')
-                .unwrap_or(text.len());
-            (
-                &text[..end],
-                text[..end].iter().all(is_of_names),
-                &text[end..],
-            )
-        }
-    };
-    let is_port = match port {
-        [] => true,
-        [colon, digits @ ..] => *colon == b':' && digits.iter().all(u8::is_ascii_digit),
-    };
-    !host.is_empty() && is_host && is_port
-}
-
 fn is_number(digits: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
@@ -402,11 +316,9 @@ fn too_large(input: &[u8], limits: &Limits) -> Refusal {
     )
 }
 
-fn bad_request(text: impl Into<Cow<'static, str>>) -> Refusal {
+pub(super) fn bad_request(text: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(Status::BadRequest, text)
 }
-
-const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
 /// Four empty lines; clients that send any send one.
 const MAX_EMPTY_LINE_BYTES: usize = 8;

@@ -78,7 +78,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// `None`, and the connection is gone, where its address has twice as many
     /// as it may have: those in between are told so.
     pub fn accept(&mut self, transport: T, address: IpAddr) -> Option<usize> {
-        if self.hub.is_overrun(address) {
+        if self.hub.addresses.is_overrun(address) {
             return None;
         }
         self.read_clock();

@@ -4,11 +4,11 @@
 use core::mem;
 use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::HashMap;
 
 use log::debug;
 use slab::Slab;
 
+use super::addresses::Addresses;
 use super::config::Config;
 use super::connection::{Connection, Phase, Ping};
 use super::handler::ConnectionId;
@@ -42,8 +42,7 @@ pub(super) struct Hub {
     pub(super) now: Duration,
     pub(super) unix_time: Duration,
     open: usize,
-    /// How many there are, by [`network`].
-    per_address: HashMap<IpAddr, u32>,
+    pub(super) addresses: Addresses,
     generation: u32,
 }
 
@@ -58,6 +57,10 @@ impl Hub {
     pub(super) fn new(config: Config) -> Self {
         Hub {
             fanout: Fanout::new(config.tape_bytes, config.outbox_bytes),
+            addresses: Addresses::new(
+                config.max_connections_per_address,
+                config.trusted_proxies.clone(),
+            ),
             config,
             connections: Slab::new(),
             timers: Timers::default(),
@@ -71,7 +74,6 @@ impl Hub {
             now: Duration::ZERO,
             unix_time: Duration::ZERO,
             open: 0,
-            per_address: HashMap::new(),
             generation: 0,
         }
     }
@@ -83,10 +85,9 @@ impl Hub {
     /// A connection has been accepted; returns its place.
     pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
         self.generation = self.generation.wrapping_add(1);
-        let is_unwelcome = self.count_address(address);
         let mut connection = Connection::new(self.generation, address, self.tick());
-        connection.is_unwelcome = is_unwelcome;
-        connection.is_proxied = self.is_proxy(address);
+        connection.is_unwelcome = self.addresses.add(address);
+        connection.is_proxied = self.addresses.is_proxy(address);
         let index = self.connections.insert(connection);
         let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
         self.schedule(index);
@@ -99,63 +100,16 @@ impl Hub {
             return;
         };
         self.fanout.release(&mut connection.subscriber);
-        self.uncount_address(connection.address);
+        self.addresses.remove(connection.address);
     }
 
     /// A proxy says whom a connection comes from.
     pub(super) fn set_address(&mut self, index: u32, address: IpAddr) {
-        let Some(connection) = self.connections.get(index as usize) else {
-            return;
-        };
-        self.uncount_address(connection.address);
-        let is_unwelcome = self.count_address(address);
-        let connection = &mut self.connections[index as usize];
-        connection.address = address;
-        connection.is_unwelcome = is_unwelcome;
-    }
-
-    /// Counts another connection of an address; whether that is one too many.
-    fn count_address(&mut self, address: IpAddr) -> bool {
-        *self.per_address.entry(network(address)).or_default() += 1;
-        let max = self.config.max_connections_per_address;
-        max > 0 && self.connections_of(address) > max
-    }
-
-    fn uncount_address(&mut self, address: IpAddr) {
-        let network = network(address);
-        if let Some(count) = self.per_address.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&network);
-            }
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            self.addresses.remove(connection.address);
+            connection.is_unwelcome = self.addresses.add(address);
+            connection.address = address;
         }
-    }
-
-    fn is_proxy(&self, address: IpAddr) -> bool {
-        let proxies = &self.config.trusted_proxies;
-        proxies.iter().any(|network| network.contains(address))
-    }
-
-    /// Whether an address has so many connections that another one is not even
-    /// to be told so.
-    pub(super) fn is_overrun(&self, address: IpAddr) -> bool {
-        let max = self.config.max_connections_per_address;
-        max > 0 && self.connections_of(address) >= max.saturating_mul(2)
-    }
-
-    /// The connections of an address in any phase. Those of proxies and of the
-    /// loopback, where one may stand, are not counted.
-    fn connections_of(&self, address: IpAddr) -> usize {
-        if self.is_proxy(address) || address.to_canonical().is_loopback() {
-            return 0;
-        }
-        let count = self.per_address.get(&network(address));
-        count.copied().unwrap_or(0) as usize
-    }
-
-    /// How many addresses have connections.
-    pub(super) fn addresses(&self) -> usize {
-        self.per_address.len()
     }
 
     /// Whether no more connections may be opened.
@@ -413,18 +367,6 @@ fn encode<'a>(
     match window_bits.and_then(|bits| deflater.deflate(bits, payload)) {
         Some(deflated) => (deflated_header(message.opcode(), deflated.len()), deflated),
         None => (server_header(message.opcode(), payload.len()), payload),
-    }
-}
-
-/// What one customer has of addresses: an IPv4 address, or the /64 of an IPv6
-/// address, within which anybody may take any number.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> 64 << 64;
-            core::net::Ipv6Addr::from_bits(network).into()
-        }
-        address => address,
     }
 }
 

@@ -4,6 +4,7 @@
 //! clock, is generic over [`Transport`] and [`Clock`], and so can be driven
 //! from memory, by one step at a time. [`Server`] binds it to mio.
 
+mod addresses;
 mod config;
 mod connection;
 mod context;
@@ -20,12 +21,12 @@ mod timers;
 mod transport;
 mod usage;
 
+#[cfg(feature = "chat")]
+pub(crate) use self::addresses::network;
 pub use self::config::Config;
 pub use self::context::Context;
 pub use self::core::Core;
 pub use self::handler::{ConnectionId, Handler, Opening};
-#[cfg(feature = "chat")]
-pub(crate) use self::hub::network;
 pub use self::listen::{ListenError, Step, listen};
 pub use self::poll::{Handle, Server};
 pub use self::transport::{Clock, Transport};

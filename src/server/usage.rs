@@ -32,7 +32,7 @@ impl<T, C, H> Core<T, C, H> {
         } = self.hub.fanout.usage();
         Usage {
             connections: self.hub.connections.len(),
-            addresses: self.hub.addresses(),
+            addresses: self.hub.addresses.len(),
             deadlines: self.hub.timers.len(),
             topics,
             longest_tape_bytes,

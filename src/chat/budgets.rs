@@ -1,0 +1,83 @@
+//! What each command costs, and who pays for it.
+
+use super::journal::Journal;
+use super::limits::{Budget, Rate};
+use super::session::SessionKey;
+use super::wire::{Error, ErrorCode};
+use super::{Chat, Client, millis};
+use crate::server::{ConnectionId, Context, network};
+
+impl<J: Journal> Chat<J> {
+    /// Every command has the same price: one of the session's budget and one of
+    /// the address's, unless a proxy stands there.
+    pub(super) fn take_budget(
+        &mut self,
+        cx: &Context<'_>,
+        id: ConnectionId,
+        key: Option<SessionKey>,
+    ) -> Result<(), Error> {
+        let now = cx.now();
+        let rate = self.rate;
+        let mut taken = match self.own_budget(id, key) {
+            Some(budget) => rate.take(budget, now),
+            None => Ok(()),
+        };
+        if taken.is_ok()
+            && let Some((address_rate, budget)) = self.address_budget(cx, id)
+        {
+            taken = address_rate.take(budget, now);
+            if taken.is_err()
+                && let Some(budget) = self.own_budget(id, key)
+            {
+                rate.give_back(budget);
+            }
+        }
+        taken.map_err(|wait| Error::from(ErrorCode::RateLimited).retry_ms(millis(wait).max(1)))
+    }
+
+    fn own_budget(&mut self, id: ConnectionId, key: Option<SessionKey>) -> Option<&mut Budget> {
+        match key {
+            Some(key) => self
+                .sessions
+                .get_mut(key)
+                .map(|session| &mut session.budget),
+            None => match self.clients.get_mut(id.index()) {
+                Some(Client::Stranger(budget)) => Some(budget),
+                _ => None,
+            },
+        }
+    }
+
+    pub(super) fn give_back_budget(&mut self, cx: &Context<'_>, id: ConnectionId, key: SessionKey) {
+        let rate = self.rate;
+        if let Some(budget) = self.own_budget(id, Some(key)) {
+            rate.give_back(budget);
+        }
+        if let Some((rate, budget)) = self.address_budget(cx, id) {
+            rate.give_back(budget);
+        }
+    }
+
+    fn address_budget(
+        &mut self,
+        cx: &Context<'_>,
+        id: ConnectionId,
+    ) -> Option<(Rate, &mut Budget)> {
+        let address = cx.address(id)?;
+        if address.to_canonical().is_loopback() {
+            return None;
+        }
+        if self.addresses.len() >= self.max_addresses {
+            // A budget that is whole is as good as none.
+            let now = cx.now();
+            self.addresses.retain(|_, budget| !budget.is_whole(now));
+            self.max_addresses = MIN_MAX_ADDRESSES.max(2 * self.addresses.len());
+        }
+        let budget = self.addresses.entry(network(address)).or_default();
+        Some((self.address_rate, budget))
+    }
+}
+
+/// Budgets of addresses are looked through when there are so many, and then
+/// when there are twice as many as were left.
+const MIN_MAX_ADDRESSES: usize = 1024;
