@@ -323,5 +323,5 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// The listener, and a pair for signals.
-const OWN_SOCKETS: usize = 3;
+/// The listener, and a pair for each of two signals.
+const OWN_SOCKETS: usize = 5;
