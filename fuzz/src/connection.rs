@@ -32,7 +32,7 @@ use super::world::{Client, Pipe, World};
 
 pub fn run(data: &[u8]) {
     let mut town = Town::new();
-    for step in steps(data, CLIENTS, b"ughrRfFxwcdeznt") {
+    for step in steps(data, CLIENTS, b"ughrRfFxwcdezntS") {
         town.take(&step);
     }
     town.finish();

@@ -27,7 +27,7 @@ pub fn run(data: &[u8]) {
 fn takes(payload: &[u8], max_bytes: usize) {
     let mut inflater = Inflater::default();
     let inflated = inflater.inflate(payload, max_bytes).map(<[u8]>::to_vec);
-    let before = inflater.inflated_bytes();
+    let before = inflater.work_bytes();
     let again = inflater.inflate(payload, max_bytes).map(<[u8]>::to_vec);
     assert_eq!(
         inflated, again,

@@ -44,7 +44,8 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(drop)?;
         let (_, bits) = bits(address);
         let prefix_bits = prefix.map_or(Ok(bits), |prefix| prefix.parse().map_err(drop))?;
-        if prefix_bits > bits {
+        // One of IPv4 written as IPv6 would match nothing.
+        if prefix_bits > bits || address.to_canonical() != address {
             return Err(());
         }
         Ok(Network {
@@ -70,17 +71,26 @@ pub fn client(request: &Request<'_>, trusted: &[Network]) -> Option<IpAddr> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let named: Vec<&[u8]> = request.tokens("x-forwarded-for").collect();
     let mut client = None;
-    for named in named.into_iter().rev() {
-        client = Some(address(named)?);
-        if !client.is_some_and(is_trusted) {
+    for address in named.into_iter().rev().map_while(address) {
+        client = Some(address);
+        if !is_trusted(address) {
             break;
         }
     }
     client
 }
 
+/// Some proxies add the port, brackets or quotes.
 fn address(text: &[u8]) -> Option<IpAddr> {
-    str::from_utf8(text).ok()?.parse().ok()
+    let text = str::from_utf8(text).ok()?.trim_matches('"');
+    let host = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => host,
+            _ => text,
+        },
+    };
+    host.parse().ok()
 }
 
 #[cfg(test)]
@@ -116,6 +126,7 @@ mod tests {
             "10.0.0",
             "10.0.0.0/33",
             "::/129",
+            "::ffff:10.0.0.1",
             "10.0.0.0/",
             "10.0.0.0/-1",
             "a/8",
@@ -134,6 +145,10 @@ mod tests {
             (&["192.0.2.1", "10.0.0.2"], Some("192.0.2.1")),
             (&["10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
             (&["2001:db8::1"], Some("2001:db8::1")),
+            (&["192.0.2.1:4711"], Some("192.0.2.1")),
+            (&["[2001:db8::1]:443"], Some("2001:db8::1")),
+            (&["\"[2001:db8::1]\""], Some("2001:db8::1")),
+            (&["garbage, 10.0.0.3"], Some("10.0.0.3")),
             (&["192.0.2.1, unknown"], None),
             (&[], None),
         ] {

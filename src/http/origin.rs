@@ -44,12 +44,8 @@ fn is_of_host(origin: &str, request: &Request<'_>) -> bool {
     let Some((scheme, authority)) = split(origin) else {
         return false;
     };
-    let default_port = match scheme {
-        "https" => ":443",
-        _ => ":80",
-    };
     let without_port = |host: &str| {
-        let host = host.strip_suffix(default_port).unwrap_or(host);
+        let host = host.strip_suffix(default_port(scheme)).unwrap_or(host);
         host.to_ascii_lowercase()
     };
     let host = request.host().map(without_port);
@@ -64,6 +60,14 @@ fn split(origin: &str) -> Option<(&str, &str)> {
     (is_known && is_host(authority.as_bytes())).then_some((scheme, authority))
 }
 
+/// The port that goes without saying, with its colon.
+fn default_port(scheme: &str) -> &'static str {
+    match scheme {
+        "https" => ":443",
+        _ => ":80",
+    }
+}
+
 /// `*`, or origins with commas between them, such as
 /// `https://chat.example,http://localhost:8080`.
 impl FromStr for Origins {
@@ -74,8 +78,18 @@ impl FromStr for Origins {
             return Ok(Origins::Any);
         }
         let origins = text.split(',').map(|origin| {
-            let origin = origin.trim().trim_end_matches('/');
-            split(origin).map(|_| origin.to_owned()).ok_or(())
+            let origin = origin.trim().to_ascii_lowercase();
+            let origin = origin.strip_suffix('/').unwrap_or(&origin);
+            let (scheme, authority) = split(origin).ok_or(())?;
+            // A pattern would never match.
+            if authority.contains('*') {
+                return Err(());
+            }
+            // Browsers leave out the port that goes without saying.
+            let authority = authority
+                .strip_suffix(default_port(scheme))
+                .unwrap_or(authority);
+            Ok(format!("{scheme}://{authority}"))
         });
         origins.collect::<Result<_, ()>>().map(Origins::SameHostOr)
     }
@@ -154,6 +168,11 @@ mod tests {
         ] {
             assert_eq!(allows(&origins, "c", &[origin]), is_allowed, "{origin}");
         }
+        let origins: Origins = "HTTPS://A.example:443,http://[::1]:80"
+            .parse()
+            .expect("a list");
+        assert!(allows(&origins, "c", &["https://a.example"]));
+        assert!(allows(&origins, "c", &["http://[::1]"]));
         assert_eq!("*".parse(), Ok(Origins::Any));
         for wrong in [
             "",
@@ -162,6 +181,8 @@ mod tests {
             "http://a/path",
             "ws://a",
             "http://a,,",
+            "http://a//",
+            "https://*.a",
         ] {
             assert_eq!(wrong.parse::<Origins>(), Err(()), "{wrong}");
         }

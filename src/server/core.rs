@@ -190,7 +190,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         }
         self.deferred_timers += 1;
         // Nor should anybody whose bytes are not read yet.
-        let more = more_events || !self.hub.ready.is_empty();
+        let more = more_events || self.hub.is_anybody_ready();
         if !more || self.deferred_timers > MAX_DEFERRED_TIMERS {
             self.deferred_timers = 0;
             self.run_timers();
@@ -217,7 +217,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// How long until the next turn is due without an event; `None` for ever.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
-        if !self.hub.ready.is_empty() || !self.hub.dirty.is_empty() || !self.hub.ended.is_empty() {
+        if self.hub.is_anybody_ready() || !self.hub.dirty.is_empty() || !self.hub.ended.is_empty() {
             return Some(Duration::ZERO);
         }
         let limit = self.time_limit();

@@ -29,6 +29,9 @@ pub(super) struct Hub {
     deflater: Deflater,
     /// Connections to read from.
     pub(super) ready: Vec<u32>,
+    /// Those that had their share of a turn and have more: read when nobody
+    /// else is left.
+    pub(super) greedy: Vec<u32>,
     /// Connections to flush.
     pub(super) dirty: Vec<u32>,
     /// Connections to remove at the end of the turn.
@@ -66,6 +69,7 @@ impl Hub {
             timers: Timers::default(),
             deflater: Deflater::default(),
             ready: Vec::new(),
+            greedy: Vec::new(),
             dirty: Vec::new(),
             ended: Vec::new(),
             notices: Vec::new(),
@@ -136,6 +140,19 @@ impl Hub {
         {
             self.ready.push(index);
         }
+    }
+
+    pub(super) fn mark_greedy(&mut self, index: u32) {
+        if let Some(connection) = self.connections.get_mut(index as usize)
+            && !mem::replace(&mut connection.io.listed_ready, true)
+        {
+            self.greedy.push(index);
+        }
+    }
+
+    /// Whether somebody may be read from.
+    pub(super) fn is_anybody_ready(&self) -> bool {
+        !self.ready.is_empty() || !self.greedy.is_empty()
     }
 
     pub(super) fn mark_dirty(&mut self, index: u32) {

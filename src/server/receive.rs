@@ -30,23 +30,25 @@ enum Taken {
 }
 
 impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
-    /// Reads from the connections that are ready, as far as a turn may go: the
-    /// rest of them come first in the next one.
+    /// Reads from the connections that are ready, as far as a turn may go: first
+    /// from those that have not had their share yet.
     pub(super) fn read_all(&mut self) {
+        let mut left = TURN_BUDGET_BYTES;
         let mut ready = mem::take(&mut self.hub.ready);
-        let (mut read, mut done) = (0, 0);
-        let inflated = self.inflater.inflated_bytes();
-        while let Some(&index) = ready.get(done) {
-            let inflated = self.inflater.inflated_bytes() - inflated;
-            if read + inflated >= TURN_BUDGET_BYTES {
-                break;
+        let mut greedy = mem::take(&mut self.hub.greedy);
+        for list in [&mut ready, &mut greedy] {
+            let mut done = 0;
+            while let Some(&index) = list.get(done).filter(|_| left > 0) {
+                let before = self.inflater.work_bytes();
+                let read = self.read(index) as u64;
+                left = left.saturating_sub(read + self.inflater.work_bytes() - before);
+                done += 1;
             }
-            read += self.read(index) as u64;
-            done += 1;
+            list.drain(..done);
         }
-        ready.drain(..done);
         ready.append(&mut self.hub.ready);
-        self.hub.ready = ready;
+        greedy.append(&mut self.hub.greedy);
+        (self.hub.ready, self.hub.greedy) = (ready, greedy);
     }
 
     /// Reads what a connection has, within a budget; returns how much that was.
@@ -64,7 +66,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 break;
             }
             if read >= READ_BUDGET_BYTES {
-                self.hub.mark_ready(index);
+                self.hub.mark_greedy(index);
                 break;
             }
             let Some(transport) = &mut self.transports[index as usize] else {
@@ -124,10 +126,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// incomplete request head.
     fn take_in_all(&mut self, index: u32, input: &mut [u8], tried: usize) {
         let mut taken = 0;
-        let inflated = self.inflater.inflated_bytes();
+        let inflated = self.inflater.work_bytes();
         while let Some(connection) = self.hub.connections.get_mut(index as usize) {
             let over_bound = self.hub.fanout.is_over_bound(&connection.subscriber);
-            let inflated = self.inflater.inflated_bytes() - inflated;
+            let inflated = self.inflater.work_bytes() - inflated;
             let rest = &mut input[taken..];
             let step = match &connection.phase {
                 Phase::Ended => return,
@@ -139,7 +141,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 // Small messages can mean large ones: the others come first.
                 _ if inflated > INFLATE_BUDGET_BYTES && !rest.is_empty() => {
                     connection.io.paused = true;
-                    self.hub.mark_ready(index);
+                    self.hub.mark_greedy(index);
                     Taken::Incomplete(0)
                 }
                 Phase::Handshake { .. } if rest.is_empty() => return,

@@ -28,9 +28,9 @@ impl Inflater {
         Err(ProtocolError::ReservedBits)
     }
 
-    /// How many bytes have come out in all.
+    /// How many bytes have gone in and come out in all: none.
     #[must_use]
-    pub fn inflated_bytes(&self) -> u64 {
+    pub fn work_bytes(&self) -> u64 {
         0
     }
 }

@@ -57,7 +57,7 @@ impl fmt::Debug for Deflater {
 pub struct Inflater {
     decompress: Option<Box<Decompress>>,
     inflated: Vec<u8>,
-    inflated_bytes: u64,
+    work_bytes: u64,
 }
 
 impl Inflater {
@@ -80,7 +80,7 @@ impl Inflater {
         let mut take = |part| inflate(decompress, part, &mut self.inflated, max_bytes);
         // A last block may stand at the end, with nothing behind it.
         let has_ended = take(payload).and_then(|ended| Ok(ended || take(END)?));
-        self.inflated_bytes += self.inflated.len() as u64;
+        self.work_bytes += (payload.len() + self.inflated.len()) as u64;
         if has_ended? {
             Ok(&self.inflated)
         } else {
@@ -88,10 +88,10 @@ impl Inflater {
         }
     }
 
-    /// How many bytes have come out in all.
+    /// How many bytes have gone in and come out in all: what it has cost.
     #[must_use]
-    pub fn inflated_bytes(&self) -> u64 {
-        self.inflated_bytes
+    pub fn work_bytes(&self) -> u64 {
+        self.work_bytes
     }
 }
 
@@ -103,20 +103,28 @@ fn inflate(
     inflated: &mut Vec<u8>,
     max_bytes: usize,
 ) -> Result<bool, ProtocolError> {
+    let mut taken = 0;
     loop {
         let length = inflated.len();
+        // Blocks that mean nothing cost time and give nothing: whoever compresses
+        // makes nothing much longer.
+        if taken > length + length / 8 + MAX_IDLE_BYTES {
+            return Err(ProtocolError::InvalidDeflate);
+        }
+        let (step, _) = part.split_at(part.len().min(STEP_BYTES));
         let room = length.max(MIN_ROOM_BYTES).min(max_bytes - length);
         // One byte more shows that there are too many.
         inflated.reserve_exact(room.saturating_add(1));
         let before = decompress.total_in();
         let status = decompress
-            .decompress_vec(part, inflated, FlushDecompress::None)
+            .decompress_vec(step, inflated, FlushDecompress::None)
             .map_err(|_| ProtocolError::InvalidDeflate)?;
         if inflated.len() > max_bytes {
             return Err(ProtocolError::MessageTooBig);
         }
-        let taken = usize::try_from(decompress.total_in() - before).unwrap_or(usize::MAX);
-        part = part.get(taken..).unwrap_or_default();
+        let bytes = usize::try_from(decompress.total_in() - before).unwrap_or(usize::MAX);
+        taken += bytes;
+        part = part.get(bytes..).unwrap_or_default();
         match status {
             // "a DEFLATE block with the BFINAL bit set to 1" may be followed by
             // others (RFC 7692 §7.2.3.4).
@@ -160,6 +168,12 @@ const MIN_DEFLATED_BYTES: usize = 1024;
 /// More effort saves next to nothing in what people write. Level 1 of zlib-rs
 /// panics where what it is given does not get smaller.
 const LEVEL: u32 = 2;
+
+/// How much is looked at before it is asked what came of it.
+const STEP_BYTES: usize = 8 * 1024;
+
+/// What a message may have of blocks that mean nothing.
+const MAX_IDLE_BYTES: usize = 4 * 1024;
 
 const MIN_WINDOW_BITS: u8 = 9;
 const MIN_ROOM_BYTES: usize = 4096;

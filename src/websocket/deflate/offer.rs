@@ -44,9 +44,8 @@ impl Agreement {
 /// The first of the client's offers that can be accepted, in its order of
 /// preference (RFC 6455 §9.1).
 ///
-/// An offer of another extension, or one with an unknown, doubled or wrong
-/// parameter, is declined (RFC 7692 §7.1); a list that is not well-formed ends
-/// where it is not.
+/// An offer of another extension, or one that is not well-formed or has an
+/// unknown, doubled or wrong parameter, is declined (RFC 7692 §7.1).
 #[must_use]
 pub fn negotiate(request: &Request<'_>) -> Option<Agreement> {
     if !codec::IS_AVAILABLE {
@@ -115,6 +114,18 @@ impl Iterator for Offers<'_> {
     fn next(&mut self) -> Option<Option<Agreement>> {
         // Elements may be empty (RFC 9110 §5.6.1.2).
         while self.takes(b',') {}
+        if self.0.is_empty() {
+            return None;
+        }
+        let agreement = self.offer();
+        self.skip_offer();
+        Some(agreement)
+    }
+}
+
+impl<'a> Offers<'a> {
+    /// What the next offer could become.
+    fn offer(&mut self) -> Option<Agreement> {
         let mut is_good = self.token()? == b"permessage-deflate";
         let mut parameters = Parameters::default();
         while self.takes(b';') {
@@ -126,15 +137,25 @@ impl Iterator for Offers<'_> {
             };
             is_good &= parameters.take(name, value.as_deref());
         }
-        let server_max_window_bits = parameters.server_max_window_bits;
         let is_whole = self.0.is_empty() || self.0.starts_with(b",");
-        is_whole.then_some(is_good.then_some(Agreement {
-            server_max_window_bits,
-        }))
+        (is_good && is_whole).then_some(Agreement {
+            server_max_window_bits: parameters.server_max_window_bits,
+        })
     }
-}
 
-impl<'a> Offers<'a> {
+    /// Goes on to the comma behind an offer, whatever is left of it.
+    fn skip_offer(&mut self) {
+        let (mut is_quoted, mut is_escaped) = (false, false);
+        let is_of_offer = |byte: &&u8| {
+            let ends = **byte == b',' && !is_quoted;
+            is_quoted ^= **byte == b'"' && !is_escaped;
+            is_escaped = is_quoted && **byte == b'\\' && !is_escaped;
+            !ends
+        };
+        let length = self.0.iter().take_while(is_of_offer).count();
+        self.0 = &self.0[length..];
+    }
+
     fn skip_blanks(&mut self) {
         self.0 = self.0.trim_ascii_start();
     }
@@ -156,8 +177,8 @@ impl<'a> Offers<'a> {
         (length > 0).then_some(token)
     }
 
-    /// "When using the quoted-string syntax variant, the value after
-    /// quoted-string unescaping MUST conform to the 'token' ABNF." (§9.1)
+    /// A token, or a string in quotes, which has to be a token without them
+    /// (§9.1): no parameter here takes any other.
     fn value(&mut self) -> Option<Cow<'a, [u8]>> {
         if !self.takes(b'"') {
             return self.token().map(Cow::Borrowed);
@@ -176,7 +197,7 @@ impl<'a> Offers<'a> {
                 byte => value.push(byte),
             }
         }
-        is_token(&value).then_some(Cow::Owned(value))
+        Some(Cow::Owned(value))
     }
 }
 
