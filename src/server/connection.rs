@@ -26,6 +26,8 @@ pub(super) struct Connection {
     pub(super) is_proxied: bool,
     /// There were too many of its address when it came.
     pub(super) is_unwelcome: bool,
+    /// The handler is making an answer: nothing more is taken until then.
+    pub(super) is_held: bool,
     pub(super) last_received: Tick,
     /// Messages dropped that the handler was not told of.
     pub(super) dropped: u32,
@@ -48,7 +50,7 @@ pub(super) struct Io {
     pub(super) read_to_end: bool,
     /// The peer will send nothing more.
     pub(super) eof: bool,
-    /// Not read for now: too much waits to be sent.
+    /// Not read for now: too much waits to be sent, or the handler holds it.
     pub(super) paused: bool,
     /// On the list of those to read from.
     pub(super) listed_ready: bool,
@@ -118,6 +120,7 @@ impl Connection {
             address,
             is_proxied: false,
             is_unwelcome: false,
+            is_held: false,
             last_received: now,
             dropped: 0,
             blocked_since: None,
@@ -173,6 +176,7 @@ impl Connection {
             _ => now,
         };
         self.subscriber.end();
+        self.is_held = false;
         self.phase = Phase::Closing { since, step };
     }
 
@@ -218,6 +222,8 @@ impl Connection {
             // While an answer is on its way the next request cannot be late.
             Phase::Handshake { .. } if self.subscriber.private_bytes() > 0 => (stall, Due::Stall),
             Phase::Handshake { since } => (since.after(config.handshake_timeout), Due::Handshake),
+            // What it may have said since is not read.
+            Phase::Open { .. } if self.is_held => (stall, Due::Stall),
             Phase::Open {
                 unfinished_since,
                 ping,

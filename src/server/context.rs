@@ -43,6 +43,19 @@ impl Context<'_> {
         self.hub.unsubscribe(id, topic);
     }
 
+    /// Takes no more messages from a connection until it is
+    /// [released](Context::release): its answer is made elsewhere, to come with
+    /// [`Handler::wake`](super::Handler::wake), and what it asks for next waits
+    /// its turn. What it has sent already is kept, and then its socket fills.
+    pub fn hold(&mut self, id: ConnectionId) {
+        self.hub.hold(id);
+    }
+
+    /// Goes on with a connection that was [held](Context::hold).
+    pub fn release(&mut self, id: ConnectionId) {
+        self.hub.release(id);
+    }
+
     /// Starts the closing handshake after everything sent before (RFC 6455
     /// §7.1.2). [`Handler::close`](super::Handler::close) follows when this
     /// call of the handler has returned.

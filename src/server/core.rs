@@ -47,6 +47,9 @@ pub struct Core<T, C, H> {
     deferred_timers: u32,
     /// Until when connections may take their leave.
     stop_by: Option<Duration>,
+    /// What they are told when the handler has all its answers, and until when
+    /// it may wait for them.
+    farewell: Option<(CloseCode, String, Duration)>,
 }
 
 impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
@@ -67,6 +70,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             woken: false,
             deferred_timers: 0,
             stop_by: None,
+            farewell: None,
         };
         core.read_clock();
         core
@@ -128,8 +132,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         self.woken = true;
     }
 
-    /// Stops: every connection is closed with this code and has
-    /// [`Config::close_timeout`] to take it. A second call drops what is left.
+    /// Stops: nothing more is read, and when the handler
+    /// [waits](Handler::is_waiting) for nothing more, every connection is closed
+    /// with this code. All that takes [`Config::close_timeout`] at most. A
+    /// second call drops what is left.
     pub fn stop(&mut self, close: Close<'_>) {
         self.read_clock();
         let now = self.hub.now;
@@ -143,13 +149,32 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             timeout => timeout,
         };
         self.stop_by = Some(now.saturating_add(timeout));
+        let (code, reason) = (close.code, close.reason.to_owned());
+        self.farewell = Some((code, reason, now.saturating_add(timeout / 2)));
+        self.say_farewell();
+    }
+
+    /// Closes all connections, when the handler is ready for it.
+    fn say_farewell(&mut self) {
+        let now = self.hub.now;
+        let is_waiting = self.handler.is_waiting();
+        let farewell = self.farewell.take_if(|(.., by)| !is_waiting || *by <= now);
+        let Some((code, reason, _)) = farewell else {
+            return;
+        };
+        let reason = reason.as_str();
         for index in self.places() {
             match self.hub.id(index).filter(|&id| self.hub.open(id).is_some()) {
-                Some(id) => self.hub.close(id, close),
+                Some(id) => self.hub.close(id, Close { code, reason }),
                 None if self.is_handshake(index) => self.hub.end(index, "the server stops"),
                 None => {}
             }
         }
+    }
+
+    /// Whether the last answers are awaited, and nothing is read.
+    pub(super) fn is_draining(&self) -> bool {
+        self.farewell.is_some()
     }
 
     /// Whether the server was stopped.
@@ -188,6 +213,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.hub.tick_at = None;
             self.handler.tick(&mut Context { hub: &mut self.hub });
         }
+        self.say_farewell();
         self.deferred_timers += 1;
         // Nor should anybody whose bytes are not read yet.
         let more = more_events || self.hub.is_anybody_ready();
@@ -217,7 +243,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// How long until the next turn is due without an event; `None` for ever.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
-        if self.hub.is_anybody_ready() || !self.hub.dirty.is_empty() || !self.hub.ended.is_empty() {
+        let is_anybody_ready = self.hub.is_anybody_ready() && !self.is_draining();
+        if is_anybody_ready || !self.hub.dirty.is_empty() || !self.hub.ended.is_empty() {
             return Some(Duration::ZERO);
         }
         let limit = self.time_limit();
@@ -226,6 +253,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.hub.tick_at,
             self.next_topic,
             self.stop_by.or(limit),
+            self.farewell.as_ref().map(|(.., by)| *by),
         ];
         let next = times.into_iter().flatten().min()?;
         Some(next.saturating_sub(self.clock.now() - self.started))

@@ -161,7 +161,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if connection.is_ended() || self.hub.fanout.is_over_bound(&connection.subscriber) {
             return;
         }
-        if connection.io.paused {
+        if connection.io.paused && !connection.is_held {
             self.hub.mark_ready(index);
         }
     }

@@ -45,6 +45,14 @@ pub trait Handler {
         let _ = cx;
     }
 
+    /// Whether answers are still being made elsewhere, to come with
+    /// [`wake`](Handler::wake). A server that stops reads no more and waits for
+    /// them before it closes the connections, for half of
+    /// [`Config::close_timeout`](super::Config::close_timeout) at most.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
     /// The time asked for with [`Context::tick_at`] has come.
     fn tick(&mut self, cx: &mut Context<'_>) {
         let _ = cx;

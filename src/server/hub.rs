@@ -248,6 +248,22 @@ impl Hub {
         }
     }
 
+    pub(super) fn hold(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open(id) {
+            connection.is_held = true;
+        }
+    }
+
+    pub(super) fn release(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open(id).filter(|connection| connection.is_held) {
+            connection.is_held = false;
+            if connection.io.paused {
+                self.mark_ready(id.index);
+            }
+            self.schedule(id.index);
+        }
+    }
+
     /// Drops everything that a connection has not got yet; returns how many
     /// published frames it misses.
     pub(super) fn skip(&mut self, id: ConnectionId) -> u64 {

@@ -33,6 +33,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// Reads from the connections that are ready, as far as a turn may go: first
     /// from those that have not had their share yet.
     pub(super) fn read_all(&mut self) {
+        if self.is_draining() {
+            return;
+        }
         let mut left = TURN_BUDGET_BYTES;
         let mut ready = mem::take(&mut self.hub.ready);
         let mut greedy = mem::take(&mut self.hub.greedy);
@@ -98,10 +101,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     }
 
     /// Goes on with a connection that was not read while too much waited to be
-    /// sent to it.
+    /// sent to it, or the handler held it.
     fn resume(&mut self, index: u32) {
         let connection = &mut self.hub.connections[index as usize];
-        if !self.hub.fanout.is_over_bound(&connection.subscriber) {
+        if !connection.is_held && !self.hub.fanout.is_over_bound(&connection.subscriber) {
             connection.io.paused = false;
             let mut held = mem::take(&mut connection.held);
             self.take_in_all(index, &mut held, 0);
@@ -134,7 +137,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             let step = match &connection.phase {
                 Phase::Ended => return,
                 Phase::Closing { step, .. } if !matches!(step, Closing::AwaitingClose(_)) => return,
-                _ if over_bound => {
+                _ if over_bound || connection.is_held => {
                     connection.io.paused = true;
                     Taken::Incomplete(0)
                 }
