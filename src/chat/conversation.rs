@@ -59,13 +59,16 @@ impl<J: Journal> Chat<J> {
         else {
             return Err(ErrorCode::NotJoined.into());
         };
-        let job = Job::Append(Draft {
-            room: Arc::clone(&room.name),
-            from: session.person.clone(),
-            time: millis(cx.unix_time()),
-            text: text.to_owned(),
-            cid: cid.to_owned(),
-        });
+        let job = Job::Append {
+            draft: Draft {
+                room: Arc::clone(&room.name),
+                from: session.person.clone(),
+                time: millis(cx.unix_time()),
+                text: text.to_owned(),
+                cid: cid.to_owned(),
+            },
+            secret: session.secret,
+        };
         self.journal.submit(job).map_err(|_| busy())?;
         room.pending += 1;
         self.pending.push_back(Pending::Entry {
@@ -157,6 +160,7 @@ impl<J: Journal> Chat<J> {
 
     pub(super) fn history(
         &mut self,
+        cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
         command: &Command,
@@ -190,6 +194,7 @@ impl<J: Journal> Chat<J> {
             id,
             cid: command.cid().map(str::to_owned),
         });
+        cx.hold(id);
         Ok(())
     }
 
@@ -208,7 +213,10 @@ impl<J: Journal> Chat<J> {
                     page,
                     id,
                     cid,
-                } => history_done(cx, &room, page, id, cid.as_deref(), outcome),
+                } => {
+                    cx.release(id);
+                    history_done(cx, &room, page, id, cid.as_deref(), outcome);
+                }
             }
         }
     }
@@ -255,9 +263,7 @@ impl<J: Journal> Chat<J> {
         } = outcome
         else {
             for joining in waiting {
-                if let Some(key) = self.session_of(joining.id) {
-                    self.take_loading(joining.id, key, place);
-                }
+                cx.release(joining.id);
                 let error = Error::from(ErrorCode::Storage);
                 cx.send(joining.id, &error.to_json(joining.cid.as_deref()));
             }
@@ -270,9 +276,9 @@ impl<J: Journal> Chat<J> {
         }
         room.newest.seq = seq;
         for joining in waiting {
+            cx.release(joining.id);
             // It may have gone meanwhile, and another one may have its place.
             if let Some(key) = self.session_of(joining.id) {
-                self.take_loading(joining.id, key, place);
                 let (after, cid) = (joining.after.as_ref(), joining.cid.as_deref());
                 self.enter(cx, place, joining.id, key, after, cid);
             }

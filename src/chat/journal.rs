@@ -19,6 +19,13 @@ pub trait Journal {
     /// The next outcome that is there.
     fn outcome(&mut self) -> Option<Outcome>;
 
+    /// The sessions that are known from before, at most so many, the one that
+    /// was seen last at the end. Asked for once, before the first job.
+    fn sessions(&mut self, limit: usize) -> Vec<KnownSession> {
+        let _ = limit;
+        Vec::new()
+    }
+
     /// Nobody is in this room any more: its next use begins with a
     /// [`Job::Load`].
     fn unload(&mut self, room: &str) {
@@ -26,11 +33,34 @@ pub trait Journal {
     }
 }
 
+impl<J: Journal + ?Sized> Journal for Box<J> {
+    fn submit(&mut self, job: Job) -> Result<(), Busy> {
+        (**self).submit(job)
+    }
+
+    fn outcome(&mut self) -> Option<Outcome> {
+        (**self).outcome()
+    }
+
+    fn sessions(&mut self, limit: usize) -> Vec<KnownSession> {
+        (**self).sessions(limit)
+    }
+
+    fn unload(&mut self, room: &str) {
+        (**self).unload(room);
+    }
+}
+
 /// Something for the journal to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Keep an entry.
-    Append(Draft),
+    /// Keep an entry, and with it the session of whoever wrote it.
+    Append {
+        /// The entry.
+        draft: Draft,
+        /// The secret of the author's session.
+        secret: SecretHash,
+    },
     /// Give the newest `limit` entries of a room, which is in use from now on.
     Load {
         /// The room.
@@ -80,6 +110,18 @@ pub struct Person {
     pub id: String,
     /// The name at that time.
     pub name: String,
+}
+
+/// A hash of a session's secret, which is kept nowhere itself.
+pub type SecretHash = [u8; 20];
+
+/// A session that the journal has kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownSession {
+    /// The id of the person whose it is.
+    pub id: String,
+    /// What it is known by.
+    pub secret: SecretHash,
 }
 
 /// A part of a room's history.

@@ -26,7 +26,9 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-pub use journal::{Busy, Draft, Entry, Job, Journal, Outcome, Page, Person};
+pub use journal::{
+    Busy, Draft, Entry, Job, Journal, KnownSession, Outcome, Page, Person, SecretHash,
+};
 pub use wire::ErrorCode;
 
 use conversation::Pending;
@@ -128,7 +130,19 @@ enum Client {
 impl<J: Journal> Chat<J> {
     /// A chat without rooms and people. `random` fills a buffer with what
     /// nobody can guess.
-    pub fn new(settings: Settings, journal: J, random: impl FnMut(&mut [u8]) + 'static) -> Self {
+    pub fn new(
+        settings: Settings,
+        mut journal: J,
+        random: impl FnMut(&mut [u8]) + 'static,
+    ) -> Self {
+        let max_sessions = match settings.max_sessions {
+            0 => usize::MAX,
+            most => most,
+        };
+        let mut sessions = Sessions::new(max_sessions);
+        for known in journal.sessions(max_sessions) {
+            sessions.remember(known);
+        }
         let per_second = settings.rate_per_second;
         let burst = per_second.saturating_mul(BURST_SECONDS);
         Chat {
@@ -141,7 +155,7 @@ impl<J: Journal> Chat<J> {
             },
             rate: Rate::new(per_second, burst),
             address_rate: Rate::new(per_second.saturating_mul(10), burst.saturating_mul(10)),
-            sessions: Sessions::new(settings.max_sessions),
+            sessions,
             settings,
             journal,
             random: Box::new(random),
@@ -204,7 +218,7 @@ impl<J: Journal> Chat<J> {
             "typing" => self.typing(cx, id, key, &command),
             "join" => self.join(cx, id, key, &command),
             "leave" => self.leave(cx, id, key, &command),
-            "history" => self.history(id, key, &command),
+            "history" => self.history(cx, id, key, &command),
             "rename" => self.rename(cx, id, key, command.name()?, command.cid()),
             "command" => self.command(cx, id, key, &command),
             "ping" => {
@@ -327,6 +341,10 @@ impl<J: Journal> Handler for Chat<J> {
 
     fn wake(&mut self, cx: &mut Context<'_>) {
         self.take_outcomes(cx);
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     fn tick(&mut self, cx: &mut Context<'_>) {

@@ -41,12 +41,9 @@ impl<J: Journal> Chat<J> {
         let name = names::room(command.room()?).ok_or(ErrorCode::BadRoom)?;
         let after = command.after_place()?;
         let place = self.rooms_by_name.get(name.as_str()).copied();
-        let is_in = match (place, self.tab(key, id)) {
-            (Some(place), Some(tab)) => tab.rooms.contains(&place) || tab.loading.contains(&place),
-            _ => false,
-        };
-        let rooms = |tab: &mut Tab| tab.rooms.len() + tab.loading.len();
-        if !is_in && self.tab(key, id).map_or(0, rooms) >= MAX_ROOMS_PER_CONNECTION {
+        let rooms = self.tab(key, id).map_or(&[][..], |tab| &tab.rooms);
+        let is_in = place.is_some_and(|place| rooms.contains(&place));
+        if !is_in && rooms.len() >= MAX_ROOMS_PER_CONNECTION {
             return Err(ErrorCode::TooManyRooms.into());
         }
         let place = match place {
@@ -58,15 +55,12 @@ impl<J: Journal> Chat<J> {
             self.enter(cx, place, id, key, after.as_ref(), cid);
             return Ok(());
         };
-        // Each join is answered, also those of the same connection.
         waiting.push(Waiting {
             id,
             after,
             cid: cid.map(str::to_owned),
         });
-        if let Some(tab) = self.tab(key, id).filter(|_| !is_in) {
-            tab.loading.push(place);
-        }
+        cx.hold(id);
         Ok(())
     }
 
@@ -151,10 +145,6 @@ impl<J: Journal> Chat<J> {
         command: &Command,
     ) -> Result<(), Error> {
         let cid = command.cid();
-        if let Some(room) = self.cancel_join(id, key, command.room()?) {
-            cx.send(id, &Answer::Left { room: &room, cid }.to_json());
-            return Ok(());
-        }
         let place = self.joined_room(id, key, command.room()?)?;
         if let Some(tab) = self.tab(key, id) {
             tab.rooms.retain(|&room| room != place);
@@ -172,30 +162,6 @@ impl<J: Journal> Chat<J> {
             }
         }
         Ok(())
-    }
-
-    /// Leaves a room that is still being loaded; its name, if that was so.
-    fn cancel_join(&mut self, id: ConnectionId, key: SessionKey, room: &str) -> Option<Arc<str>> {
-        let place = self.place(room).ok()??;
-        if !self.take_loading(id, key, place) {
-            return None;
-        }
-        let room = self.rooms.get_mut(place)?;
-        let waiting = room.waiting.as_mut()?;
-        waiting.retain(|joining| joining.id != id);
-        Some(Arc::clone(&room.name))
-    }
-
-    /// Takes note that a connection waits for a room no longer; whether it did.
-    pub(super) fn take_loading(&mut self, id: ConnectionId, key: SessionKey, place: usize) -> bool {
-        let tab = self.tab(key, id);
-        let waits = |tab: &&mut Tab| tab.loading.contains(&place);
-        let waiting = tab.filter(waits);
-        let did_wait = waiting.is_some();
-        if let Some(tab) = waiting {
-            tab.loading.retain(|&other| other != place);
-        }
-        did_wait
     }
 
     pub(super) fn tab(&mut self, key: SessionKey, id: ConnectionId) -> Option<&mut Tab> {

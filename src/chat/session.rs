@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest as _, Sha1};
 use slab::Slab;
 
-use super::journal::Person;
+use super::journal::{KnownSession, Person, SecretHash};
 use super::limits::Budget;
 use super::names;
 use crate::server::ConnectionId;
@@ -21,7 +21,7 @@ pub(super) type SessionKey = usize;
 pub(super) struct Sessions {
     sessions: Slab<Session>,
     /// By a hash of the secret, which is nowhere else.
-    by_secret: HashMap<String, SessionKey>,
+    by_secret: HashMap<SecretHash, SessionKey>,
     by_id: HashMap<String, SessionKey>,
     /// The names that are taken.
     by_name: HashMap<String, SessionKey>,
@@ -39,8 +39,7 @@ pub(super) struct Session {
     pub(super) budget: Budget,
     /// Its last direct messages.
     directs: VecDeque<Direct>,
-    /// A hash of it.
-    secret: String,
+    pub(super) secret: SecretHash,
     has_name: bool,
     gone_since: Option<Duration>,
 }
@@ -59,8 +58,6 @@ pub(super) struct Tab {
     pub(super) id: ConnectionId,
     /// The rooms it is in.
     pub(super) rooms: Vec<usize>,
-    /// Those it will be in when they are loaded.
-    pub(super) loading: Vec<usize>,
 }
 
 impl Sessions {
@@ -72,7 +69,16 @@ impl Sessions {
             by_id: HashMap::new(),
             by_name: HashMap::new(),
             gone: VecDeque::new(),
-            max_gone: if max_gone == 0 { usize::MAX } else { max_gone },
+            max_gone,
+        }
+    }
+
+    /// Remembers a session from before.
+    pub(super) fn remember(&mut self, known: KnownSession) {
+        let key = self.insert(known);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.gone_since = Some(Duration::ZERO);
+            self.gone.push_back((Duration::ZERO, key));
         }
     }
 
@@ -109,8 +115,15 @@ impl Sessions {
         random(&mut secret);
         random(&mut id);
         let secret = URL_SAFE_NO_PAD.encode(secret);
-        let hash = hash(&secret);
-        let id = URL_SAFE_NO_PAD.encode(id);
+        let key = self.insert(KnownSession {
+            id: URL_SAFE_NO_PAD.encode(id),
+            secret: hash(&secret),
+        });
+        (key, secret)
+    }
+
+    fn insert(&mut self, known: KnownSession) -> SessionKey {
+        let KnownSession { id, secret } = known;
         let key = self.sessions.insert(Session {
             person: Person {
                 id: id.clone(),
@@ -119,13 +132,13 @@ impl Sessions {
             tabs: Vec::new(),
             budget: Budget::default(),
             directs: VecDeque::new(),
-            secret: hash.clone(),
+            secret,
             has_name: false,
             gone_since: None,
         });
-        self.by_secret.insert(hash, key);
+        self.by_secret.insert(secret, key);
         self.by_id.insert(id, key);
-        (key, secret)
+        key
     }
 
     /// Gives a session a name.
@@ -158,7 +171,6 @@ impl Sessions {
             session.tabs.push(Tab {
                 id,
                 rooms: Vec::new(),
-                loading: Vec::new(),
             });
             session.gone_since = None;
         }
@@ -225,8 +237,8 @@ impl Sessions {
     }
 }
 
-fn hash(secret: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha1::digest(secret))
+fn hash(secret: &str) -> SecretHash {
+    Sha1::digest(secret).into()
 }
 
 impl Session {

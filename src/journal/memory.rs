@@ -152,7 +152,7 @@ impl Journal for MemoryJournal {
             return Err(Busy);
         }
         let outcome = match job {
-            Job::Append(draft) => self.append(draft),
+            Job::Append { draft, .. } => self.append(draft),
             Job::Load { room, limit } => self.load(&room, limit),
             Job::History { room, page, limit } => {
                 let page = self.rooms.get(&room).map(|ring| ring.page(page, limit));
@@ -278,13 +278,18 @@ mod tests {
         }
     }
 
+    fn append_job(draft: Draft) -> Job {
+        let secret = [0; 20];
+        Job::Append { draft, secret }
+    }
+
     fn submit(journal: &mut MemoryJournal, job: Job) -> Outcome {
         journal.submit(job).expect("not busy");
         journal.outcome().expect("answered at once")
     }
 
     fn append(journal: &mut MemoryJournal, cid: &str) -> u64 {
-        match submit(journal, Job::Append(draft("lobby", cid, cid))) {
+        match submit(journal, append_job(draft("lobby", cid, cid))) {
             Outcome::Appended(entry) => entry.seq,
             other => panic!("{other:?}"),
         }
@@ -319,7 +324,7 @@ mod tests {
     fn repeat_changes_nothing_as_long_as_the_entry_is_kept() {
         let mut journal = MemoryJournal::new(2, 0, 7);
         append(&mut journal, "x");
-        let repeat = Job::Append(draft("lobby", "x", "other text"));
+        let repeat = append_job(draft("lobby", "x", "other text"));
         match submit(&mut journal, repeat) {
             Outcome::Repeated(entry) => {
                 assert_eq!((entry.seq, entry.draft.text.as_str()), (1, "x"))
@@ -337,7 +342,7 @@ mod tests {
         append(&mut journal, "x");
         let mut other = draft("lobby", "x", "mine");
         other.from.id = "b".into();
-        let outcome = submit(&mut journal, Job::Append(other));
+        let outcome = submit(&mut journal, append_job(other));
         assert!(matches!(outcome, Outcome::Appended(Entry { seq: 2, .. })));
     }
 
@@ -366,7 +371,7 @@ mod tests {
             let text = "x".repeat((1 << 20) - 1_000);
             submit(
                 &mut journal,
-                Job::Append(draft("lobby", &i.to_string(), &text)),
+                append_job(draft("lobby", &i.to_string(), &text)),
             );
         }
         assert_eq!(
@@ -383,7 +388,7 @@ mod tests {
         let text = "x".repeat(1_000_000);
         for i in 0..100 {
             let room = format!("room-{i}");
-            submit(&mut journal, Job::Append(draft(&room, "x", &text)));
+            submit(&mut journal, append_job(draft(&room, "x", &text)));
         }
         assert!(journal.bytes <= MAX_BYTES && journal.rooms.len() == 68);
         let seqs = page(&mut journal, Page::After(0), 9).0;
@@ -392,7 +397,7 @@ mod tests {
             assert!(load(&mut journal, &format!("room-{i}")).is_some());
             submit(
                 &mut journal,
-                Job::Append(draft("lobby", &i.to_string(), "x")),
+                append_job(draft("lobby", &i.to_string(), "x")),
             );
         }
         assert!(journal.bytes <= MAX_BYTES);
@@ -407,7 +412,7 @@ mod tests {
         let (epoch, _) = load(&mut journal, "lobby").expect("there");
         journal.unload("lobby");
         for room in ["a", "b"] {
-            submit(&mut journal, Job::Append(draft(room, "x", "x")));
+            submit(&mut journal, append_job(draft(room, "x", "x")));
         }
         let (other, seq) = load(&mut journal, "lobby").expect("made again");
         assert_eq!(seq, 0);

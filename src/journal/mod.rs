@@ -1,3 +1,6 @@
-//! Where entries are kept: implementations of [`chat::Journal`](crate::chat::Journal).
+//! Where the chat's entries are kept: journals that implement its
+//! [`Journal`](crate::chat::Journal).
 
 pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

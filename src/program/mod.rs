@@ -8,6 +8,7 @@
 //! | [`logging`] | what a line of the log looks like |
 //! | `output` | standard output and error, which never stop the chat |
 //! | [`page`] | the page: embedded in the program, or from a folder |
+//! | `storage` | where messages are kept: in a file, or in memory |
 //!
 //! Standard output says in single lines how far the program is; standard error
 //! has the log. Neither has to be there: a line that cannot be written is lost,
@@ -21,7 +22,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use log::debug;
 
 use crate::chat::{Chat, SUBPROTOCOL};
-use crate::journal::memory::MemoryJournal;
+#[cfg(feature = "sqlite")]
+use crate::journal::sqlite::OpenError;
 use crate::server::{Config, Server, Step};
 
 pub mod listen;
@@ -29,12 +31,14 @@ pub mod logging;
 pub mod options;
 mod output;
 pub mod page;
+mod storage;
 mod strip;
 
 use self::listen::BindError;
 use self::options::{Options, Request, UsageError};
 use self::output::Output;
 use self::page::FolderError;
+use self::storage::Storage;
 
 /// Does what the arguments (without the program's name) and the environment
 /// ask for: says what was asked, or serves until it is stopped.
@@ -64,16 +68,7 @@ fn serve(options: Options) -> Result<(), Error> {
     let mut output = Output::new(io::stdout()).map_err(Error::Descriptors)?;
     let mut say = |line: &str| output.line(line.as_bytes());
     let assets = page::assets(options.www.as_deref())?;
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).map_err(Error::Random)?;
-    let journal = MemoryJournal::new(
-        options.keep_messages,
-        options.chat.max_rooms,
-        u64::from_ne_bytes(seed),
-    );
-    let chat = Chat::new(options.chat, journal, |bytes| {
-        getrandom::fill(bytes).expect("a system that had randomness at the start has it always");
-    });
+    let storage = Storage::open(&options)?;
     let config = Config {
         subprotocols: vec![SUBPROTOCOL],
         websocket_paths: vec!["/ws", "/"],
@@ -85,10 +80,14 @@ fn serve(options: Options) -> Result<(), Error> {
     let listener = options.listen.bind(|step| say(step_line(step)))?;
     let mut server = Server::new(listener, config).map_err(Error::Descriptors)?;
     server.stop_on_signals().map_err(Error::Descriptors)?;
+    let journal = storage.journal(server.handle())?;
     let address = server.local_addr().map_err(Error::Descriptors)?;
     say("Waiting for connections...");
     say(&invitation(address));
     debug!("listening at {address}");
+    let chat = Chat::new(options.chat, journal, |bytes| {
+        getrandom::fill(bytes).expect("a system that had randomness at the start has it always");
+    });
     let result = server.run(chat);
     say("Closing connection...");
     say("SERVER STOP");
@@ -137,6 +136,12 @@ pub enum Error {
     Listen(BindError),
     /// The folder with the page is not to be had.
     Page(FolderError),
+    /// The file that messages are kept in cannot be used.
+    #[cfg(feature = "sqlite")]
+    Database(OpenError),
+    /// The system gave no thread.
+    #[cfg(feature = "sqlite")]
+    Thread(io::Error),
     /// The system gave no randomness.
     Random(getrandom::Error),
     /// The system gave no descriptors for the output, events and signals.
@@ -151,6 +156,12 @@ impl fmt::Display for Error {
             Error::Usage(error) => error.fmt(f),
             Error::Listen(error) => error.fmt(f),
             Error::Page(error) => error.fmt(f),
+            #[cfg(feature = "sqlite")]
+            Error::Database(error) => error.fmt(f),
+            #[cfg(feature = "sqlite")]
+            Error::Thread(error) => {
+                write!(f, "no thread: {error}; raise the limit (ulimit -u)")
+            }
             Error::Random(error) => write!(
                 f,
                 "no randomness: {error}; sessions are not safe without it, so the system has to give some"
@@ -179,6 +190,13 @@ impl From<UsageError> for Error {
 impl From<BindError> for Error {
     fn from(error: BindError) -> Self {
         Error::Listen(error)
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        Error::Database(error)
     }
 }
 

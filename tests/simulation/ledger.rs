@@ -118,7 +118,10 @@ impl Book {
     }
 
     fn record(&mut self, job: &Job, outcome: &Outcome) {
-        let (Job::Append(veche::chat::Draft { room, .. })
+        let (Job::Append {
+            draft: veche::chat::Draft { room, .. },
+            ..
+        }
         | Job::Load { room, .. }
         | Job::History { room, .. }) = job;
         let key = |epoch: &String| (room.to_string(), epoch.clone());

@@ -20,7 +20,7 @@
 //! | `typing {room}` | to the room, not stored: `typing {room, from}` |
 //! | `history {room, before \| after, limit?}` | `history {room, entries, more}`: at most 100 entries and 64 KiB, ascending, nearest to the number given. `more` is about the direction asked for |
 //! | `rename {name}` | `renamed {name}`; to rooms through `presence` |
-//! | `leave {room}` | `left {room}`; to the room through `presence`. A `join` that is not answered yet is taken back, and stays without an answer |
+//! | `leave {room}` | `left {room}`; to the room through `presence` |
 //! | `command {line, room?}` | `notice {text}`, or what the command does; `welcome` lists them |
 //! | `ping {n}` | `pong {n}`: a browser cannot see the protocol's own pings |
 //!

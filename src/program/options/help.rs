@@ -18,11 +18,12 @@ fn write_help(text: &mut String) -> fmt::Result {
         writeln!(text, "\n{title}:")?;
         for entry in *entries {
             let name = format!("{} {}", entry.flag(), entry.value_name);
+            let name = name.trim_end();
             let mut help = entry.help.to_owned();
             if !entry.default.is_empty() {
                 write!(help, " [{}]", entry.default)?;
             }
-            write_option(text, &name, &help)?;
+            write_option(text, name, &help)?;
         }
         if group == 0 {
             write_option(text, "-h, --help", "say this")?;

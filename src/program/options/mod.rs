@@ -13,6 +13,8 @@ use lexopt::{Arg, Parser};
 use super::listen::Listen;
 use crate::chat::Settings;
 use crate::http::origin::Origins;
+#[cfg(feature = "sqlite")]
+use crate::journal::sqlite::Durability;
 use crate::server::Config;
 use log::LevelFilter;
 
@@ -47,9 +49,22 @@ pub struct Options {
     pub server: Config,
     /// The bounds of the chat.
     pub chat: Settings,
-    /// How many messages of each room are kept; 0 for all. Default: 1,000,
-    /// which is what the page scrolls back through in a good read.
+    /// How many messages of each room are kept; 0 for all. Default: 100,000,
+    /// some 20 MB in a file.
     pub keep_messages: usize,
+    /// The file that they are kept in; `None` for memory. Default: `veche.db`
+    /// in the working directory.
+    #[cfg(feature = "sqlite")]
+    pub db: Option<PathBuf>,
+    /// When they count as kept. Default: when they are on the disk.
+    #[cfg(feature = "sqlite")]
+    pub durability: Durability,
+    /// How many days they are kept; 0 for ever, which is the default.
+    #[cfg(feature = "sqlite")]
+    pub keep_days: usize,
+    /// Whether the numbering of rooms begins anew.
+    #[cfg(feature = "sqlite")]
+    pub new_epoch: bool,
 }
 
 impl Default for Options {
@@ -63,7 +78,15 @@ impl Default for Options {
                 ..Config::default()
             },
             chat: Settings::default(),
-            keep_messages: 1_000,
+            keep_messages: 100_000,
+            #[cfg(feature = "sqlite")]
+            db: Some(PathBuf::from("veche.db")),
+            #[cfg(feature = "sqlite")]
+            durability: Durability::Full,
+            #[cfg(feature = "sqlite")]
+            keep_days: 0,
+            #[cfg(feature = "sqlite")]
+            new_epoch: false,
         }
     }
 }
@@ -96,7 +119,10 @@ impl Request {
                     return Err(UsageError::UnexpectedArgument(argument));
                 }
             };
-            let value = parser.value().map_err(|_| UsageError::NoValue(entry))?;
+            let value = match entry.field.is_switch() {
+                true => "1".into(),
+                false => parser.value().map_err(|_| UsageError::NoValue(entry))?,
+            };
             typed.push((entry.name, value));
         }
 

@@ -7,7 +7,7 @@ use super::value::Field;
 pub struct OptionEntry {
     /// Its name, without dashes.
     pub(super) name: &'static str,
-    /// What stands for its value.
+    /// What stands for its value; nothing for a switch, which has none.
     pub(super) value_name: &'static str,
     /// What it would be typed as if it were left out; a test compares it with
     /// the [`Options`].
@@ -46,6 +46,30 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 default: "127.0.0.1:7777",
                 field: Field::Listen(|options| &mut options.listen),
                 help: "HOST:PORT to listen at, or either alone; 0.0.0.0 and [::] are all addresses of this machine, port 0 is any free one",
+            },
+            #[cfg(feature = "sqlite")]
+            OptionEntry {
+                name: "db",
+                value_name: "FILE",
+                default: "veche.db",
+                field: Field::Database(|options| &mut options.db),
+                help: "the file that messages are kept in, or none to keep them in memory until the server ends",
+            },
+            #[cfg(feature = "sqlite")]
+            OptionEntry {
+                name: "durability",
+                value_name: "HOW",
+                default: "full",
+                field: Field::Durability(|options| &mut options.durability),
+                help: "full: a message that was seen survives a power cut; normal: it survives the end of the server, which is quicker on a flash card",
+            },
+            #[cfg(feature = "sqlite")]
+            OptionEntry {
+                name: "new-epoch",
+                value_name: "",
+                default: "",
+                field: Field::Switch(|options| &mut options.new_epoch),
+                help: "say so once after an older copy of the file was put back: pages then fetch everything anew",
             },
             OptionEntry {
                 name: "www",
@@ -90,9 +114,17 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
             OptionEntry {
                 name: "keep-messages",
                 value_name: "N",
-                default: "1000",
+                default: "100000",
                 field: Field::Count(|options| &mut options.keep_messages),
-                help: "messages each room remembers, in memory, for those who come later",
+                help: "messages of each room that are kept, the newest; in memory no more than 4M of them",
+            },
+            #[cfg(feature = "sqlite")]
+            OptionEntry {
+                name: "keep-days",
+                value_name: "DAYS",
+                default: "0",
+                field: Field::Count(|options| &mut options.keep_days),
+                help: "days that a message is kept in the file",
             },
             OptionEntry {
                 name: "max-rooms",

@@ -32,11 +32,16 @@ fn every_option_has_a_place_of_its_own() {
         let value = match entry.value_name {
             "ADDRESS" => "127.0.0.9:9",
             "LEVEL" => "trace",
+            "HOW" => "normal",
             "ORIGINS" => "https://a.example,http://b.example",
             "NETWORKS" => "10.0.0.0/8,::1/128",
             _ => "54321",
         };
-        let mut options = parse(&[&format!("--{}={value}", entry.name)], &[]).expect(entry.name);
+        let typed = match entry.field.is_switch() {
+            true => entry.flag(),
+            false => format!("--{}={value}", entry.name),
+        };
+        let mut options = parse(&[&typed], &[]).expect(entry.name);
         let mut defaults = Options::default();
         for other in entries() {
             let is_changed = other.field.show(&mut options) != other.field.show(&mut defaults);
@@ -48,7 +53,10 @@ fn every_option_has_a_place_of_its_own() {
 #[test]
 fn every_limit_takes_zero() {
     for entry in entries() {
-        if matches!(entry.value_name, "N" | "BYTES" | "SECONDS" | "PER_SECOND") {
+        if matches!(
+            entry.value_name,
+            "N" | "BYTES" | "DAYS" | "SECONDS" | "PER_SECOND"
+        ) {
             let mut options = parse(&[&entry.flag(), "0"], &[]).expect(entry.name);
             assert_eq!(entry.field.show(&mut options), "0", "{}", entry.name);
         }

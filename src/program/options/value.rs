@@ -9,6 +9,8 @@ use log::LevelFilter;
 use super::Options;
 use crate::http::forwarded::Network;
 use crate::http::origin::Origins;
+#[cfg(feature = "sqlite")]
+use crate::journal::sqlite::Durability;
 use crate::program::listen::Listen;
 
 /// Where the value of an option goes. Its kind decides how it is read.
@@ -20,6 +22,12 @@ pub(super) enum Field {
     Origins(Place<Origins>),
     Networks(Place<Vec<Network>>),
     Count(Place<usize>),
+    #[cfg(feature = "sqlite")]
+    Database(Place<Option<PathBuf>>),
+    #[cfg(feature = "sqlite")]
+    Durability(Place<Durability>),
+    #[cfg(feature = "sqlite")]
+    Switch(Place<bool>),
     Rate(Place<u32>),
     Bytes(Place<usize>),
     Seconds(Place<Duration>),
@@ -46,6 +54,18 @@ impl Field {
                 *place(options) = networks.collect::<Result<_, _>>()?;
             }
             Field::Count(place) => *place(options) = parse(text()?)?,
+            #[cfg(feature = "sqlite")]
+            Field::Database(place) => {
+                *place(options) = Some(folder(value)?).filter(|file| file.as_os_str() != NO_FILE);
+            }
+            #[cfg(feature = "sqlite")]
+            Field::Durability(place) => {
+                let all = [Durability::Full, Durability::Normal];
+                let named = all.into_iter().find(|one| value == one.name());
+                *place(options) = named.ok_or(NotTaken)?;
+            }
+            #[cfg(feature = "sqlite")]
+            Field::Switch(place) => *place(options) = parse::<u8>(text()?)? != 0,
             Field::Rate(place) => *place(options) = parse(text()?)?,
             Field::Bytes(place) => *place(options) = bytes(text()?)?,
             Field::Seconds(place) => {
@@ -55,6 +75,15 @@ impl Field {
         Ok(())
     }
 
+    /// Whether it takes no value on the command line.
+    pub(super) fn is_switch(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Field::Switch(_) => true,
+            _ => false,
+        }
+    }
+
     /// What it takes, as it stands after that verb.
     pub(super) fn takes(&self) -> &'static str {
         match self {
@@ -62,6 +91,12 @@ impl Field {
             Field::Folder(_) => "the path of a folder",
             Field::Origins(_) => "origins such as https://chat.example, with commas between, or *",
             Field::Networks(_) => "addresses or networks such as 10.0.0.0/8, with commas between",
+            #[cfg(feature = "sqlite")]
+            Field::Database(_) => "the path of a file, or none",
+            #[cfg(feature = "sqlite")]
+            Field::Durability(_) => "full or normal",
+            #[cfg(feature = "sqlite")]
+            Field::Switch(_) => "1, or 0 for no",
             Field::Log(_) => "off, error, warn, info, debug or trace",
             Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
             Field::Bytes(_) => "a whole number of bytes, such as 8192, 8K or 1M, 0 for no limit",
@@ -88,6 +123,15 @@ impl Field {
                 networks.collect::<Vec<_>>().join(",")
             }
             Field::Count(place) => place(options).to_string(),
+            #[cfg(feature = "sqlite")]
+            Field::Database(place) => match place(options) {
+                Some(file) => file.display().to_string(),
+                None => NO_FILE.to_owned(),
+            },
+            #[cfg(feature = "sqlite")]
+            Field::Durability(place) => place(options).name().to_owned(),
+            #[cfg(feature = "sqlite")]
+            Field::Switch(place) => place(options).then(|| "1".to_owned()).unwrap_or_default(),
             Field::Rate(place) => place(options).to_string(),
             Field::Bytes(place) => show_bytes(*place(options)),
             Field::Seconds(place) => place(options).as_secs().to_string(),
@@ -127,6 +171,10 @@ fn show_bytes(bytes: usize) -> String {
         _ => bytes.to_string(),
     }
 }
+
+/// Stands for a file where there is to be none.
+#[cfg(feature = "sqlite")]
+const NO_FILE: &str = "none";
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;

@@ -1,0 +1,164 @@
+//! Entries kept in a file, by SQLite.
+//!
+//! A thread of its own has the database. It takes every job that has come since
+//! it last looked, does all of them in one transaction, commits that, and only
+//! then hands the outcomes out and wakes the server; while it waits for the
+//! disk, the next jobs gather (group commit). So the server never waits, and
+//! what it is told of is kept.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`file`] | opens the database, or says why not; its schema and versions |
+//! | `store` | the statements |
+//! | `writer` | the thread: batches, failures, what is done aside |
+//!
+//! The tables are described in [`file`]; other programs may read them while the
+//! server runs.
+
+use core::fmt;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use log::warn;
+
+use crate::chat::{Busy, Job, Journal, KnownSession, Outcome};
+
+pub mod file;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use self::file::{Database, Durability, OpenError};
+use self::writer::{Keep, Order, Writer};
+
+/// How long entries are kept; 0 means for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retention {
+    /// How many entries of each room.
+    pub messages: usize,
+    /// How many days.
+    pub days: usize,
+    /// How many sessions, those that said something last. Beyond 30 days of
+    /// silence none is.
+    pub sessions: usize,
+}
+
+/// Keeps entries in a file. Ends with what was submitted done and kept.
+pub struct SqliteJournal {
+    /// `None` when it ends.
+    orders: Option<Sender<Order>>,
+    outcomes: Receiver<Outcome>,
+    finished: Receiver<()>,
+    /// What the jobs that are not answered yet take.
+    costs: VecDeque<usize>,
+    bytes: usize,
+    sessions: Vec<KnownSession>,
+}
+
+impl SqliteJournal {
+    /// Begins to work on a database. `wake` is called, on another thread, when
+    /// there are outcomes.
+    ///
+    /// # Errors
+    /// Where the system has no thread.
+    pub fn start(
+        database: Database,
+        retention: Retention,
+        wake: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
+        let (orders, received) = channel();
+        let (answer, outcomes) = channel();
+        let (finish, finished) = channel();
+        let keep = Keep::from(retention);
+        let sessions = database.sessions(keep.sessions);
+        let mut writer = Writer::new(database, keep, answer, Box::new(wake));
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                writer.run(&received);
+                drop(writer);
+                // Nobody may wait for it any more.
+                let _ = finish.send(());
+            })?;
+        Ok(SqliteJournal {
+            orders: Some(orders),
+            outcomes,
+            finished,
+            costs: VecDeque::new(),
+            bytes: 0,
+            sessions,
+        })
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // The thread takes orders until there can be none any more.
+            let _ = orders.send(order);
+        }
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn submit(&mut self, job: Job) -> Result<(), Busy> {
+        let cost = cost_of(&job);
+        if self.costs.len() >= MAX_JOBS || self.bytes + cost > MAX_BYTES {
+            return Err(Busy);
+        }
+        self.bytes += cost;
+        self.costs.push_back(cost);
+        self.order(Order::Do(job));
+        Ok(())
+    }
+
+    fn outcome(&mut self) -> Option<Outcome> {
+        let outcome = self.outcomes.try_recv().ok()?;
+        self.bytes -= self.costs.pop_front().unwrap_or_default();
+        Some(outcome)
+    }
+
+    fn sessions(&mut self, limit: usize) -> Vec<KnownSession> {
+        let mut sessions = core::mem::take(&mut self.sessions);
+        sessions.drain(..sessions.len().saturating_sub(limit));
+        sessions
+    }
+
+    fn unload(&mut self, room: &str) {
+        self.order(Order::Unload(room.into()));
+    }
+}
+
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        self.orders = None;
+        if self.finished.recv_timeout(FINISH_TIMEOUT).is_err() {
+            warn!("the disk is slow: the database is left to be repaired at the next start");
+        }
+    }
+}
+
+impl fmt::Debug for SqliteJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteJournal").finish_non_exhaustive()
+    }
+}
+
+/// What a job takes until its outcome is taken.
+fn cost_of(job: &Job) -> usize {
+    match job {
+        Job::Append { draft, .. } => size_of::<Job>() + draft.text.len(),
+        Job::Load { .. } | Job::History { .. } => store::MAX_PAGE_BYTES,
+    }
+}
+
+/// How many jobs may wait.
+const MAX_JOBS: usize = 4096;
+
+/// How much they and their outcomes may take.
+const MAX_BYTES: usize = 8 << 20;
+
+/// How long the end may take, when all is answered.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(2);

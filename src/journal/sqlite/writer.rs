@@ -1,0 +1,428 @@
+//! The thread that has the database.
+
+use core::mem;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant, SystemTime};
+
+use log::{error, info, warn};
+use rusqlite::Connection;
+
+use super::Retention;
+use super::file::{Database, boot};
+use super::store::{self, Room};
+use crate::chat::{Draft, Entry, Job, Outcome, Page, Person, SecretHash};
+
+/// What the thread is asked to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// It is answered by its outcome.
+    Do(Job),
+    /// A room is out of use.
+    Unload(Arc<str>),
+}
+
+/// What is kept for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    pub(super) messages: u64,
+    pub(super) time: Option<Duration>,
+    pub(super) sessions: usize,
+}
+
+impl From<Retention> for Keep {
+    fn from(retention: Retention) -> Self {
+        let Retention {
+            messages,
+            days,
+            sessions,
+        } = retention;
+        let days = u64::try_from(days).unwrap_or(u64::MAX);
+        Keep {
+            messages: match messages {
+                0 => u64::MAX,
+                messages => messages as u64,
+            },
+            time: (days > 0).then(|| Duration::from_secs(days.saturating_mul(SECONDS_PER_DAY))),
+            sessions: match sessions {
+                0 => usize::MAX,
+                sessions => sessions,
+            },
+        }
+    }
+}
+
+pub(super) struct Writer {
+    database: Database,
+    keep: Keep,
+    answer: Sender<Outcome>,
+    wake: Box<dyn Fn() + Send>,
+    /// Those in use.
+    rooms: HashMap<Arc<str>, Room>,
+    /// The rooms that a transaction changes, as they were before.
+    changed: HashMap<Arc<str>, Room>,
+    /// It is on record that something is being written.
+    is_unclean: bool,
+    is_failing: bool,
+    /// What is written is not carried over from `-wal` yet; when to do that.
+    checkpoint_at: Option<Instant>,
+    /// When to look through the next room for what is to go.
+    sweep_at: Instant,
+    /// The last room that was looked through.
+    swept: i64,
+}
+
+impl Writer {
+    pub(super) fn new(
+        database: Database,
+        keep: Keep,
+        answer: Sender<Outcome>,
+        wake: Box<dyn Fn() + Send>,
+    ) -> Self {
+        Writer {
+            database,
+            keep,
+            answer,
+            wake,
+            rooms: HashMap::new(),
+            changed: HashMap::new(),
+            is_unclean: false,
+            is_failing: false,
+            checkpoint_at: None,
+            sweep_at: Instant::now() + SWEEP_PAUSE,
+            swept: 0,
+        }
+    }
+
+    /// Works until there can be no more orders.
+    pub(super) fn run(&mut self, orders: &Receiver<Order>) {
+        let mut batch = Vec::new();
+        loop {
+            let next = self.checkpoint_at.unwrap_or(self.sweep_at);
+            let rest = next.min(self.sweep_at);
+            match orders.recv_timeout(rest.saturating_duration_since(Instant::now())) {
+                Ok(order) => {
+                    batch.push(order);
+                    batch.extend(orders.try_iter());
+                    self.work(&batch);
+                    batch.clear();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.do_chores();
+        }
+        if self.is_unclean
+            && let Err(error) = store::set_clean(&self.database.connection)
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// Does all of a batch, and says what became of it.
+    pub(super) fn work(&mut self, batch: &[Order]) {
+        let writes = batch.iter().any(is_append);
+        let outcomes = if !writes {
+            self.read_only(batch)
+        } else if !self.database.is_in_place() {
+            self.lose();
+            self.read_only(batch)
+        } else {
+            match self.transact(|writer| batch.iter().filter_map(|o| writer.follow(o)).collect()) {
+                Ok(outcomes) => {
+                    self.heal();
+                    outcomes
+                }
+                Err(error) => {
+                    self.fail(&error);
+                    self.read_only(batch)
+                }
+            }
+        };
+        for outcome in outcomes {
+            // Who asked may be gone.
+            let _ = self.answer.send(outcome);
+        }
+        (self.wake)();
+    }
+
+    /// What can be read; nothing is kept.
+    fn read_only(&mut self, batch: &[Order]) -> Vec<Outcome> {
+        let outcomes = batch.iter().filter_map(|order| {
+            let outcome = match order {
+                order if is_append(order) => return Some(Outcome::Failed),
+                order => self.follow(order)?,
+            };
+            Some(outcome.unwrap_or_else(|error| {
+                self.fail(&error);
+                Outcome::Failed
+            }))
+        });
+        outcomes.collect()
+    }
+
+    /// Everything in one transaction, or nothing. While another program has the
+    /// database locked this waits: that passes.
+    fn transact<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let mut is_told = false;
+        loop {
+            let done = self.try_transact(&mut work);
+            match done
+                .as_ref()
+                .err()
+                .and_then(rusqlite::Error::sqlite_error_code)
+            {
+                Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                    if !mem::replace(&mut is_told, true) {
+                        let file = self.database.path.display();
+                        warn!("{file}: another program has it locked; messages wait");
+                    }
+                }
+                _ => return done,
+            }
+        }
+    }
+
+    fn try_transact<T>(
+        &mut self,
+        work: &mut impl FnMut(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.database.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let done = self.prepare().and_then(|()| {
+            let done = work(self)?;
+            for room in self.changed.keys() {
+                if let Some(Room {
+                    id: Some(id), seq, ..
+                }) = self.rooms.get(room)
+                {
+                    store::set_seq(&self.database.connection, *id, *seq)?;
+                }
+            }
+            self.database.connection.execute_batch("COMMIT")?;
+            Ok(done)
+        });
+        match done {
+            Ok(done) => {
+                self.changed.clear();
+                self.is_unclean = true;
+                self.checkpoint_at = Some(Instant::now() + CHECKPOINT_PAUSE);
+                Ok(done)
+            }
+            Err(error) => {
+                // Some errors have done so already.
+                let _ = self.database.connection.execute_batch("ROLLBACK");
+                for (name, before) in self.changed.drain() {
+                    if let Some(room) = self.rooms.get_mut(&name) {
+                        *room = before;
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes note once that something is written from now on.
+    fn prepare(&self) -> rusqlite::Result<()> {
+        let Database {
+            connection,
+            durability,
+            ..
+        } = &self.database;
+        if self.is_unclean {
+            return Ok(());
+        }
+        store::set_unclean(connection, &boot(), *durability)
+    }
+
+    /// Does what an order says, in a transaction where it writes.
+    fn follow(&mut self, order: &Order) -> Option<rusqlite::Result<Outcome>> {
+        match order {
+            Order::Do(Job::Append { draft, secret }) => Some(self.append(draft, secret)),
+            Order::Do(Job::Load { room, limit }) => Some(self.load(room, *limit)),
+            Order::Do(Job::History { room, page, limit }) => {
+                Some(self.history(room, *page, *limit))
+            }
+            Order::Unload(room) => {
+                self.rooms.remove(room);
+                None
+            }
+        }
+    }
+
+    fn append(&mut self, draft: &Draft, secret: &SecretHash) -> rusqlite::Result<Outcome> {
+        let keep = self.keep.messages;
+        let connection = &self.database.connection;
+        let room = room(&mut self.rooms, connection, &draft.room)?;
+        if !self.changed.contains_key(&draft.room) {
+            self.changed.insert(Arc::clone(&draft.room), room.clone());
+        }
+        let id = match room.id {
+            Some(id) => id,
+            None => *room
+                .id
+                .insert(store::insert_room(connection, &draft.room, &room.epoch)?),
+        };
+        let Person { id: person, .. } = &draft.from;
+        if !store::insert(connection, id, room.seq + 1, draft)? {
+            let entry = store::known(connection, person, &draft.cid)?;
+            return Ok(Outcome::Repeated(entry));
+        }
+        room.seq += 1;
+        store::see(connection, person, secret, draft.time)?;
+        if room.seq - room.oldest >= keep.saturating_add(PRUNE_SLACK) {
+            let last = (room.oldest + PRUNE_STEP).min(room.seq - keep);
+            store::delete_up_to(connection, id, last)?;
+            room.oldest = last + 1;
+        }
+        let (seq, draft) = (room.seq, draft.clone());
+        Ok(Outcome::Appended(Entry { seq, draft }))
+    }
+
+    fn load(&mut self, name: &Arc<str>, limit: usize) -> rusqlite::Result<Outcome> {
+        let connection = &self.database.connection;
+        let room = room(&mut self.rooms, connection, name)?;
+        let (entries, more) = match room.id {
+            Some(id) => store::page(connection, name, id, Page::Before(u64::MAX), limit)?,
+            None => Default::default(),
+        };
+        Ok(Outcome::Loaded {
+            epoch: room.epoch.clone(),
+            seq: room.seq,
+            entries,
+            more,
+        })
+    }
+
+    fn history(&mut self, name: &Arc<str>, page: Page, limit: usize) -> rusqlite::Result<Outcome> {
+        let connection = &self.database.connection;
+        let (entries, more) = match room(&mut self.rooms, connection, name)?.id {
+            Some(id) => store::page(connection, name, id, page, limit)?,
+            None => Default::default(),
+        };
+        Ok(Outcome::History { entries, more })
+    }
+
+    /// Does what is due aside, a small step at a time.
+    fn do_chores(&mut self) {
+        let now = Instant::now();
+        if self.checkpoint_at.is_some_and(|at| at <= now) {
+            self.checkpoint_at = None;
+            let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+            if let Err(error) = self
+                .database
+                .connection
+                .query_row(checkpoint, [], |_| Ok(()))
+            {
+                warn!("{}: {error}", self.database.path.display());
+            }
+        }
+        if self.sweep_at <= now {
+            let is_over = self.is_failing || !self.sweep().unwrap_or(false);
+            if is_over {
+                self.swept = 0;
+            }
+            self.sweep_at = now + if is_over { SWEEP_PAUSE } else { SWEEP_INTERVAL };
+        }
+    }
+
+    /// Looks through one more room for what is to go; whether that is not all.
+    pub(super) fn sweep(&mut self) -> rusqlite::Result<bool> {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = since_1970.unwrap_or_default();
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let before = |time: Duration| millis(now.saturating_sub(time));
+        let connection = &self.database.connection;
+        let Some((id, name, seq)) = store::next_room(connection, self.swept)? else {
+            let (since, most) = (before(KEEP_SESSIONS), self.keep.sessions);
+            self.transact(|writer| {
+                store::forget_sessions(&writer.database.connection, since, most)
+            })?;
+            return Ok(false);
+        };
+        let up_to = seq.saturating_sub(self.keep.messages);
+        let before = self.keep.time.map_or(0, before);
+        let overdue = store::overdue(connection, id, up_to, before, SWEEP_STEP)?;
+        let in_use = self.rooms.contains_key(name.as_str());
+        if overdue.last.is_some() || (overdue.is_all && !in_use) {
+            let last = overdue.last.unwrap_or_default();
+            self.transact(|writer| {
+                store::delete_up_to(&writer.database.connection, id, last)?;
+                if overdue.is_all && !in_use {
+                    store::delete_room(&writer.database.connection, id)?;
+                }
+                Ok(())
+            })?;
+            if let Some(room) = self.rooms.get_mut(name.as_str()) {
+                room.oldest = room.oldest.max(last + 1);
+            }
+        }
+        if overdue.is_rest {
+            self.swept = id;
+        }
+        Ok(true)
+    }
+
+    fn fail(&mut self, why: &rusqlite::Error) {
+        if !mem::replace(&mut self.is_failing, true) {
+            let file = self.database.path.display();
+            error!("{file}: {why}; messages are refused until it can be written again");
+        }
+    }
+
+    fn lose(&mut self) {
+        if !mem::replace(&mut self.is_failing, true) {
+            let file = self.database.path.display();
+            error!(
+                "{file}: it is gone, or another file is in its place; messages are refused until it is back, or the server starts again"
+            );
+        }
+    }
+
+    fn heal(&mut self) {
+        if mem::replace(&mut self.is_failing, false) {
+            info!("{}: messages are kept again", self.database.path.display());
+        }
+    }
+}
+
+/// A room in use, read when it is used first.
+fn room<'r>(
+    rooms: &'r mut HashMap<Arc<str>, Room>,
+    connection: &Connection,
+    name: &Arc<str>,
+) -> rusqlite::Result<&'r mut Room> {
+    Ok(match rooms.entry(Arc::clone(name)) {
+        Slot::Occupied(slot) => slot.into_mut(),
+        Slot::Vacant(slot) => slot.insert(store::room(connection, name)?),
+    })
+}
+
+fn is_append(order: &Order) -> bool {
+    matches!(order, Order::Do(Job::Append { .. }))
+}
+
+/// What is written is carried over when nothing was for so long.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Between two rooms that are looked through for what is to go, and before all
+/// of them are again.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+const SWEEP_PAUSE: Duration = Duration::from_secs(600);
+
+/// How many entries go at once.
+const SWEEP_STEP: usize = 500;
+
+/// So many more entries than are to be kept may be there, and then twice as
+/// many go at once.
+const PRUNE_SLACK: u64 = 64;
+const PRUNE_STEP: u64 = 2 * PRUNE_SLACK;
+
+/// How long a session is known that says nothing.
+const KEEP_SESSIONS: Duration = Duration::from_secs(30 * SECONDS_PER_DAY);
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
