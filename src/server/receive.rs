@@ -188,11 +188,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// Answers a request with an upgrade or a page.
     fn answer(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        if self.hub.connections[index as usize].is_proxied {
-            let trusted = &self.hub.config.trusted_proxies;
-            if let Some(client) = forwarded::client(request, trusted) {
-                self.hub.set_address(index, client);
-            }
+        let phase = &self.hub.connections[index as usize].phase;
+        if let &Phase::Handshake {
+            proxy: Some(proxy), ..
+        } = phase
+        {
+            let client = forwarded::client(request, &self.hub.config.trusted_proxies);
+            self.hub.set_address(index, client.unwrap_or(proxy));
         }
         if self.hub.connections[index as usize].is_unwelcome {
             let text = "Too many connections from this address: close some first.";
