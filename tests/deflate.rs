@@ -198,6 +198,20 @@ fn broadcast_is_compressed_for_those_who_take_it_and_plain_for_the_others() {
     assert!(meaning(&answer[0].1) == alone);
 }
 
+#[test]
+fn memory_that_a_large_message_took_is_given_back_in_the_same_turn() {
+    let mut square = square();
+    let (mut client, _) = connect(&mut square, "permessage-deflate");
+    let usual = frame(0xc2, &compressed(&prose(9_000)));
+    let large = frame(0xc2, &compressed(&prose(1 << 20)));
+    for message in [&usual, &large, &usual, &usual.repeat(10)] {
+        assert_ne!(said(&mut square, &mut client, message), []);
+        let kept = square.core.usage().codec_bytes;
+        assert!(kept <= 2 * 64 * 1024, "{kept} bytes");
+        assert!(kept >= 2 * 9_000, "what most messages need is kept");
+    }
+}
+
 /// The code of the Close that ends what was said.
 fn close_code(frames: &[(u8, Vec<u8>)]) -> Option<u16> {
     let (0x88, payload) = frames.last()? else {

@@ -26,7 +26,7 @@ pub(super) struct Hub {
     pub(super) connections: Slab<Connection>,
     pub(super) fanout: Fanout,
     pub(super) timers: Timers,
-    deflater: Deflater,
+    pub(super) deflater: Deflater,
     /// Connections to read from.
     pub(super) ready: Vec<u32>,
     /// Those that had their share of a turn and have more: read when nobody
