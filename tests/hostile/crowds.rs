@@ -253,7 +253,7 @@ fn reason_of_a_close_forges_no_line_of_the_log() {
 
 impl Program {
     /// A line of what the system says of its memory, in bytes.
-    fn memory(&self, name: &str) -> usize {
+    pub(crate) fn memory(&self, name: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let mut lines = status.lines().filter_map(|line| line.split_once(':'));
         let (_, value) = lines.find(|(key, _)| *key == name).unwrap();
@@ -292,7 +292,13 @@ impl Program {
 fn upgrade(mut stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream.write_all(REQUEST.as_bytes()).unwrap();
+    open(&mut stream, REQUEST);
+    stream
+}
+
+/// The opening handshake.
+pub(crate) fn open(stream: &mut TcpStream, request: &str) {
+    stream.write_all(request.as_bytes()).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -304,7 +310,6 @@ fn upgrade(mut stream: TcpStream) -> TcpStream {
         "{}",
         head.escape_ascii()
     );
-    stream
 }
 
 /// Ends a connection with RST.
