@@ -230,6 +230,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
         if !self.hub.config.origins.allow(request) {
             let origin = request.header("origin").unwrap_or_default();
+            let origin: String = origin.chars().take(MAX_SHOWN_CHARACTERS).collect();
             info!("a page of {origin:?} may not connect; --origin can allow it");
             let text = "Pages of this origin may not connect here.";
             return Err(Refusal::new(Status::Forbidden, text));
@@ -327,6 +328,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         }
     }
 }
+
+/// More of an origin than any that is one has.
+const MAX_SHOWN_CHARACTERS: usize = 100;
 
 /// How much one connection may take of a turn.
 const READ_BUDGET_BYTES: usize = 4 * 64 * 1024;

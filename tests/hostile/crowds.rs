@@ -251,6 +251,28 @@ fn reason_of_a_close_forges_no_line_of_the_log() {
     }
 }
 
+#[test]
+fn pages_that_may_not_connect_fill_no_log() {
+    let program = Program::start(&[]);
+    let start = Instant::now();
+    let origin = format!("\r\nOrigin: http://{}\r\n\r\n", "x".repeat(4_000));
+    let request = REQUEST.replace("\r\n\r\n", &origin);
+    for _ in 0..500 {
+        let mut stream = program.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut status = [0; 13];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 403 ");
+    }
+    let errors = program.stop().errors;
+    let periods = usize::try_from(start.elapsed().as_secs()).unwrap() / 10 + 1;
+    let told = errors.iter().filter(|line| line.contains("http://xxx"));
+    assert!((1..=10 * periods).contains(&told.count()), "{errors:?}");
+    for line in errors {
+        assert!(line.len() < 200, "{line}");
+    }
+}
+
 impl Program {
     /// A line of what the system says of its memory, in bytes.
     pub(crate) fn memory(&self, name: &str) -> usize {
