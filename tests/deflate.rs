@@ -6,6 +6,9 @@
 #[path = "common/world.rs"]
 mod world;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec;
 use veche::{Config, ConnectionId, Context, Handler, Message, Opening, Topic};
@@ -35,15 +38,15 @@ fn square() -> World<Square> {
 }
 
 /// A connection with that offer, and what was agreed to.
-fn connect(square: &mut World<Square>, offer: &str) -> (Client, String) {
-    let mut client = square.accept("127.0.0.1");
+fn connect<H: Handler>(world: &mut World<H>, offer: &str) -> (Client, String) {
+    let mut client = world.accept("127.0.0.1");
     let offer = format!("Sec-WebSocket-Extensions: {offer}\r\n\r\n");
     client.write(
         REQUEST
             .replace("\r\n\r\n", &format!("\r\n{offer}"))
             .as_bytes(),
     );
-    square.run();
+    world.run();
     let answer = String::from_utf8(client.read()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     let agreed = answer.split("Sec-WebSocket-Extensions: ").nth(1);
@@ -195,6 +198,20 @@ fn broadcast_is_compressed_for_those_who_take_it_and_plain_for_the_others() {
     assert!(meaning(&answer[0].1) == alone);
 }
 
+#[test]
+fn memory_that_a_large_message_took_is_given_back_in_the_same_turn() {
+    let mut square = square();
+    let (mut client, _) = connect(&mut square, "permessage-deflate");
+    let usual = frame(0xc2, &compressed(&prose(9_000)));
+    let large = frame(0xc2, &compressed(&prose(1 << 20)));
+    for message in [&usual, &large, &usual, &usual.repeat(10)] {
+        assert_ne!(said(&mut square, &mut client, message), []);
+        let kept = square.core.usage().codec_bytes;
+        assert!(kept <= 2 * 64 * 1024, "{kept} bytes");
+        assert!(kept >= 2 * 9_000, "what most messages need is kept");
+    }
+}
+
 /// The code of the Close that ends what was said.
 fn close_code(frames: &[(u8, Vec<u8>)]) -> Option<u16> {
     let (0x88, payload) = frames.last()? else {
@@ -277,6 +294,41 @@ fn flood_of_small_messages_that_mean_large_ones_waits_for_the_others() {
     );
     square.run();
     assert!(floods.iter_mut().all(|flood| answers(flood) == 1));
+}
+
+#[test]
+fn quiet_client_is_answered_in_every_turn_while_fifty_send_what_means_megabytes() {
+    let taken = Rc::new(Cell::new(0));
+    let count = Rc::clone(&taken);
+    let handler = move |_: &mut Context<'_>, _: ConnectionId, message: Message<'_>| {
+        assert_eq!(message.payload().len(), LARGE);
+        count.set(count.get() + 1);
+    };
+    let mut world = World::new(Config::default(), handler);
+    let mut bombers: Vec<_> = (0..50)
+        .map(|_| connect(&mut world, "permessage-deflate").0)
+        .collect();
+    let mut quiet = world.connect("127.0.0.1");
+    // More than all of the turns below can take in.
+    let bombs = frame(0xc2, &compressed(&vec![0; LARGE])).repeat(60);
+    bombers.iter_mut().for_each(|bomber| bomber.write(&bombs));
+    let mut answered = Vec::new();
+    for turn in 0..24 {
+        quiet.write(&frame(0x89, b"?"));
+        let before = taken.get();
+        assert!(world.turn());
+        let messages = taken.get() - before;
+        // Somebody who is let begin may send two of them.
+        assert!((1..=6).contains(&messages), "{messages} MB in turn {turn}");
+        if !frames(&quiet.read()).is_empty() {
+            answered.push(turn);
+        }
+    }
+    // Those who came first have their first share before it. That is found out
+    // once, and from then on everybody else comes first.
+    let first = answered[0];
+    assert!(first <= 50 / 3, "{answered:?}");
+    assert_eq!(answered, (first..24).collect::<Vec<_>>());
 }
 
 /// So large a message is not answered.

@@ -7,9 +7,13 @@
 //! | `frames` | frames that break the protocol |
 //! | `floods` | much of what is allowed, from those who do not read |
 //! | `clocks` | a process that was stopped, a clock on the wall that jumps |
+//! | `bombs` | the real program, and compressed messages that mean too much |
 //! | `crowds` | the real program, as Linux sees it: descriptors, memory, resets, signals |
 #![allow(clippy::unwrap_used)]
 
+#[cfg(all(feature = "chat", feature = "deflate", target_os = "linux"))]
+#[path = "hostile/bombs.rs"]
+mod bombs;
 #[path = "hostile/clocks.rs"]
 mod clocks;
 #[cfg(all(feature = "chat", target_os = "linux"))]

@@ -10,7 +10,7 @@ use tungstenite::Message as Frame;
 use veche::http::assets::Embedded;
 use veche::http::origin::Origins;
 use veche::{Close, Config, ConnectionId, Context, Handler, Message, Opening, Topic};
-use world::{REQUEST, World, close, stop};
+use world::{Client, REQUEST, World, close, stop};
 
 const HOME: &str = "127.0.0.1";
 const AWAY: &str = "192.0.2.1";
@@ -496,19 +496,11 @@ fn those_who_came_first_are_not_refused_for_those_who_came_later() {
 
 #[test]
 fn limits_are_those_of_the_people_behind_a_trusted_proxy() {
-    let config = Config {
-        max_connections_per_address: 1,
-        trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()],
-        ..Config::default()
-    };
-    let mut world = World::new(config, Puppet::default());
+    let mut world = World::new(behind_a_proxy(), Puppet::default());
     let mut answer = |from: &str, behind: &str| {
         let mut client = world.accept(from);
-        let forwarded = format!("\r\nX-Forwarded-For: {behind}\r\n\r\n");
-        client.write(REQUEST.replace("\r\n\r\n", &forwarded).as_bytes());
-        world.run();
-        let answer = String::from_utf8(client.read()).unwrap();
-        (answer[9..12].to_owned(), client)
+        client.write(&forwarded(REQUEST, behind));
+        (status(&mut world, &mut client), client)
     };
     let (first, _first) = answer(AWAY, "203.0.113.1");
     let (again, _again) = answer(AWAY, "203.0.113.1");
@@ -526,6 +518,69 @@ fn limits_are_those_of_the_people_behind_a_trusted_proxy() {
         "the place is free again"
     );
 }
+
+#[test]
+fn connection_of_a_proxy_is_a_visitors_only_until_their_request_is_answered() {
+    let mut world = World::new(behind_a_proxy(), Puppet::default());
+    let mut first = world.accept(AWAY);
+    first.set_capacity(Some(0));
+    first.write(&forwarded(GET, "203.0.113.1"));
+    assert_eq!(status(&mut world, &mut first), "", "on its way");
+    let mut again = world.accept(AWAY);
+    again.write(&forwarded(REQUEST, "203.0.113.1"));
+    assert_eq!(status(&mut world, &mut again), "429");
+    again.reset();
+    first.set_capacity(None);
+    assert_eq!(status(&mut world, &mut first), "200");
+    // The proxy keeps it open for whoever comes next.
+    let mut again = world.accept(AWAY);
+    again.write(&forwarded(REQUEST, "203.0.113.1"));
+    assert_eq!(status(&mut world, &mut again), "101");
+    first.write(&forwarded(GET, "203.0.113.2"));
+    assert_eq!(status(&mut world, &mut first), "200");
+    first.write(&forwarded(REQUEST, "203.0.113.1"));
+    assert_eq!(status(&mut world, &mut first), "429");
+}
+
+#[test]
+fn request_of_which_a_trusted_proxy_says_nothing_is_the_proxys() {
+    for nothing in [REQUEST.into(), forwarded(REQUEST, "unknown")] {
+        let mut world = World::new(behind_a_proxy(), Puppet::default());
+        let mut client = world.accept(AWAY);
+        let requests = [forwarded(GET, "203.0.113.1"), nothing].concat();
+        client.write(&requests);
+        assert_eq!(status(&mut world, &mut client), "200");
+        assert_eq!(log(&mut world), ["open 0.1 /ws"]);
+        let mut other = world.accept(AWAY);
+        other.write(&forwarded(REQUEST, "203.0.113.1"));
+        assert_eq!(status(&mut world, &mut other), "101", "its only connection");
+    }
+}
+
+/// One connection for each visitor of a proxy, and a page.
+fn behind_a_proxy() -> Config {
+    Config {
+        max_connections_per_address: 1,
+        trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()],
+        assets: Some(Box::new(Page)),
+        ..Config::default()
+    }
+}
+
+/// A request as a proxy passes it on.
+fn forwarded(request: &str, behind: &str) -> Vec<u8> {
+    let forwarded = format!("\r\nX-Forwarded-For: {behind}\r\n\r\n");
+    request.replace("\r\n\r\n", &forwarded).into_bytes()
+}
+
+/// The status of what is answered to what was written.
+fn status(world: &mut World<Puppet>, client: &mut Client) -> String {
+    world.run();
+    let answer = String::from_utf8(client.read()).unwrap();
+    answer.get(9..12).unwrap_or_default().to_owned()
+}
+
+const GET: &str = "GET /a HTTP/1.1\r\nHost: veche\r\n\r\n";
 
 #[test]
 fn page_of_another_origin_is_refused_before_the_upgrade() {

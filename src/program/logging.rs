@@ -2,13 +2,18 @@
 //!
 //! A line is `LEVEL message`, without a time, since whatever keeps logs adds
 //! its own. What a peer sent is never in it raw: no peer can forge a line or
-//! speak to the terminal.
+//! speak to the terminal. Nor can peers fill a disk with what they cause: of each
+//! kind of line only some are written in a while, and the others are counted.
+//! Those of `debug` and `trace` are all written where they were asked for.
 
 use core::fmt::{self, Write as _};
+use core::time::Duration;
 use std::io::{self, Write};
+use std::sync::Mutex;
+use std::time::Instant;
 
 use env_logger::{Builder, Target};
-use log::{LevelFilter, Record};
+use log::{Level, LevelFilter, Record};
 
 use super::output::Output;
 
@@ -19,13 +24,22 @@ use super::output::Output;
 /// Where the system gives no descriptor.
 pub(super) fn start(level: LevelFilter) -> io::Result<()> {
     let log = Log(Output::new(io::stderr())?);
+    let kinds = Mutex::new(Kinds::default());
     let mut builder = Builder::new();
     builder
         .filter_level(level)
         // It is what writes these lines, and would wait for itself.
         .filter_module("mio", LevelFilter::Off)
         .target(Target::Pipe(Box::new(log)))
-        .format(|line, record| write!(line, "{}", Line(record)));
+        .format(move |line, record| {
+            let Ok(mut kinds) = kinds.lock() else {
+                return Ok(());
+            };
+            match kinds.admit(record, Instant::now()) {
+                Some(left_out) => write!(line, "{}", Line(record, left_out)),
+                None => Ok(()),
+            }
+        });
     // There may be a logger already where the program is part of another one.
     let _ = builder.try_init();
     Ok(())
@@ -45,13 +59,60 @@ impl Write for Log {
     }
 }
 
-/// A record as it is written.
-struct Line<'a>(&'a Record<'a>);
+/// What is written of each kind of line.
+#[derive(Default)]
+struct Kinds(Vec<Kind>);
+
+/// The lines that one place in the code makes.
+struct Kind {
+    place: Place,
+    since: Instant,
+    /// How many there were since.
+    lines: u32,
+}
+
+/// A file and a line in it.
+type Place = (Option<&'static str>, Option<u32>);
+
+impl Kinds {
+    /// Whether a record is to be written at this moment, and how many of its
+    /// kind were left out before it.
+    fn admit(&mut self, record: &Record<'_>, now: Instant) -> Option<u32> {
+        if record.level() > Level::Info {
+            return Some(0);
+        }
+        let place = (record.file_static(), record.line());
+        let Some(kind) = self.0.iter_mut().find(|kind| kind.place == place) else {
+            let (since, lines) = (now, 1);
+            self.0.push(Kind {
+                place,
+                since,
+                lines,
+            });
+            return Some(0);
+        };
+        let mut left_out = 0;
+        if now.duration_since(kind.since) >= PERIOD {
+            left_out = kind.lines.saturating_sub(MAX_LINES);
+            (kind.since, kind.lines) = (now, 0);
+        }
+        kind.lines = kind.lines.saturating_add(1);
+        (kind.lines <= MAX_LINES).then_some(left_out)
+    }
+}
+
+/// A record as it is written, and how many like it were left out.
+struct Line<'a>(&'a Record<'a>, u32);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.0.level())?;
-        write!(Escaped(f), "{}", self.0.args())
+        let Line(record, left_out) = *self;
+        write!(f, "{} ", record.level())?;
+        write!(Escaped(f), "{}", record.args())?;
+        if left_out > 0 {
+            write!(f, " ({left_out} more like it before)")?;
+        }
+        Ok(())
     }
 }
 
@@ -77,6 +138,10 @@ impl fmt::Write for Escaped<'_, '_> {
     }
 }
 
+/// So many lines of a kind are enough to see what happens, in so much time.
+const MAX_LINES: u32 = 10;
+const PERIOD: Duration = Duration::from_secs(10);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +150,7 @@ mod tests {
     fn what_would_forge_a_line_is_escaped() {
         let line = |args| {
             let record = Record::builder().args(args).build();
-            Line(&record).to_string()
+            Line(&record, 0).to_string()
         };
         assert_eq!(line(format_args!("a\nWARN b\r\t")), r"INFO a\nWARN b\r\t");
         assert_eq!(
@@ -97,5 +162,48 @@ mod tests {
             r"INFO \u{202e}\u{2028}"
         );
         assert_eq!(line(format_args!("Вече «\"'\\")), "INFO Вече «\"'\\");
+    }
+
+    /// A record of a place in the code.
+    fn record(level: Level, line: u32) -> Record<'static> {
+        let mut builder = Record::builder();
+        builder.level(level).file_static(Some("a.rs"));
+        builder.line(Some(line)).args(format_args!("a")).build()
+    }
+
+    #[test]
+    fn lines_of_a_kind_are_few_and_the_others_are_counted() {
+        let (mut kinds, start) = (Kinds::default(), Instant::now());
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let info = record(Level::Info, 1);
+        let mut told = Vec::new();
+        for time in (0..20_000).step_by(10) {
+            if let Some(left_out) = kinds.admit(&info, at(time)) {
+                told.push((time, Line(&info, left_out).to_string()));
+            }
+        }
+        assert_eq!(told.len(), 20);
+        for (place, (time, line)) in told.into_iter().enumerate() {
+            let (period, place) = (place as u64 / 10, place as u64 % 10);
+            assert_eq!(time, 10_000 * period + 10 * place);
+            let is_first = (period, place) == (1, 0);
+            let expected = if is_first {
+                "INFO a (990 more like it before)"
+            } else {
+                "INFO a"
+            };
+            assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn lines_of_other_kinds_and_those_for_debugging_are_written() {
+        let (mut kinds, now) = (Kinds::default(), Instant::now());
+        for _ in 0..100 {
+            kinds.admit(&record(Level::Warn, 1), now);
+            assert_eq!(kinds.admit(&record(Level::Debug, 1), now), Some(0));
+        }
+        assert_eq!(kinds.admit(&record(Level::Warn, 1), now), None);
+        assert_eq!(kinds.admit(&record(Level::Warn, 2), now), Some(0));
     }
 }

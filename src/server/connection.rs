@@ -22,8 +22,6 @@ pub(super) struct Connection {
     pub(super) held: Vec<u8>,
     /// Whom it comes from.
     pub(super) address: IpAddr,
-    /// The peer is a proxy that tells whom it comes from.
-    pub(super) is_proxied: bool,
     /// There were too many of its address when it came.
     pub(super) is_unwelcome: bool,
     /// The handler is making an answer: nothing more is taken until then.
@@ -62,7 +60,11 @@ pub(super) struct Io {
 #[derive(Debug)]
 pub(super) enum Phase {
     /// HTTP requests are expected, the last of them an upgrade.
-    Handshake { since: Tick },
+    Handshake {
+        since: Tick,
+        /// The peer, if it is a proxy that tells whom each of them comes from.
+        proxy: Option<IpAddr>,
+    },
     /// The handler has it.
     Open {
         receiver: Receiver,
@@ -110,15 +112,14 @@ pub(super) enum Due {
 }
 
 impl Connection {
-    pub(super) fn new(generation: u32, address: IpAddr, now: Tick) -> Self {
+    pub(super) fn new(generation: u32, address: IpAddr, proxy: Option<IpAddr>, now: Tick) -> Self {
         Connection {
             generation,
-            phase: Phase::Handshake { since: now },
+            phase: Phase::Handshake { since: now, proxy },
             subscriber: Subscriber::default(),
             deflate: None,
             held: Vec::new(),
             address,
-            is_proxied: false,
             is_unwelcome: false,
             is_held: false,
             last_received: now,
@@ -221,7 +222,9 @@ impl Connection {
         match &self.phase {
             // While an answer is on its way the next request cannot be late.
             Phase::Handshake { .. } if self.subscriber.private_bytes() > 0 => (stall, Due::Stall),
-            Phase::Handshake { since } => (since.after(config.handshake_timeout), Due::Handshake),
+            Phase::Handshake { since, .. } => {
+                (since.after(config.handshake_timeout), Due::Handshake)
+            }
             // What it may have said since is not read.
             Phase::Open { .. } if self.is_held => (stall, Due::Stall),
             Phase::Open {

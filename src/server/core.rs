@@ -234,6 +234,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.hub.remove(index);
         }
         self.hub.ended = ended;
+        // Nobody's large message is at hand any more.
+        self.inflater.release();
+        self.hub.deflater.release();
         if let Some((code, reason)) = self.hub.stop.take() {
             let reason = reason.as_str();
             self.stop(Close { code, reason });

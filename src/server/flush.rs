@@ -170,9 +170,12 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     fn flushed(&mut self, index: u32, now: Tick) {
         let connection = &mut self.hub.connections[index as usize];
         match &mut connection.phase {
-            Phase::Handshake { since } => {
-                // The next request gets a time of its own.
+            Phase::Handshake { since, proxy } => {
+                // The next request gets a time of its own, and may be anybody's.
                 *since = now;
+                if let Some(proxy) = *proxy {
+                    self.hub.set_address(index, proxy);
+                }
                 self.hub.schedule(index);
             }
             Phase::Open { ping, .. } if *ping == Ping::Queued => {

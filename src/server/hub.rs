@@ -26,7 +26,7 @@ pub(super) struct Hub {
     pub(super) connections: Slab<Connection>,
     pub(super) fanout: Fanout,
     pub(super) timers: Timers,
-    deflater: Deflater,
+    pub(super) deflater: Deflater,
     /// Connections to read from.
     pub(super) ready: Vec<u32>,
     /// Those that had their share of a turn and have more: read when nobody
@@ -89,9 +89,9 @@ impl Hub {
     /// A connection has been accepted; returns its place.
     pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
         self.generation = self.generation.wrapping_add(1);
-        let mut connection = Connection::new(self.generation, address, self.tick());
+        let proxy = self.addresses.is_proxy(address).then_some(address);
+        let mut connection = Connection::new(self.generation, address, proxy, self.tick());
         connection.is_unwelcome = self.addresses.add(address);
-        connection.is_proxied = self.addresses.is_proxy(address);
         let index = self.connections.insert(connection);
         let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
         self.schedule(index);
@@ -107,7 +107,7 @@ impl Hub {
         self.addresses.remove(connection.address);
     }
 
-    /// A proxy says whom a connection comes from.
+    /// A connection comes from somebody else than it did.
     pub(super) fn set_address(&mut self, index: u32, address: IpAddr) {
         if let Some(connection) = self.connections.get_mut(index as usize) {
             self.addresses.remove(connection.address);

@@ -191,11 +191,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     /// Answers a request with an upgrade or a page.
     fn answer(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        if self.hub.connections[index as usize].is_proxied {
-            let trusted = &self.hub.config.trusted_proxies;
-            if let Some(client) = forwarded::client(request, trusted) {
-                self.hub.set_address(index, client);
-            }
+        let phase = &self.hub.connections[index as usize].phase;
+        if let &Phase::Handshake {
+            proxy: Some(proxy), ..
+        } = phase
+        {
+            let client = forwarded::client(request, &self.hub.config.trusted_proxies);
+            self.hub.set_address(index, client.unwrap_or(proxy));
         }
         if self.hub.connections[index as usize].is_unwelcome {
             let text = "Too many connections from this address: close some first.";
@@ -231,6 +233,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
         if !self.hub.config.origins.allow(request) {
             let origin = request.header("origin").unwrap_or_default();
+            let origin: String = origin.chars().take(MAX_SHOWN_CHARACTERS).collect();
             info!("a page of {origin:?} may not connect; --origin can allow it");
             let text = "Pages of this origin may not connect here.";
             return Err(Refusal::new(Status::Forbidden, text));
@@ -328,6 +331,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         }
     }
 }
+
+/// More of an origin than any that is one has.
+const MAX_SHOWN_CHARACTERS: usize = 100;
 
 /// How much one connection may take of a turn.
 const READ_BUDGET_BYTES: usize = 4 * 64 * 1024;

@@ -18,6 +18,9 @@ pub struct Usage {
     pub longest_tape_bytes: usize,
     /// Bytes of private frames that wait for the connection for which most do.
     pub longest_outbox_bytes: usize,
+    /// Bytes kept for the next message that is compressed, and the next that is
+    /// decompressed.
+    pub codec_bytes: usize,
 }
 
 impl<T, C, H> Core<T, C, H> {
@@ -37,6 +40,7 @@ impl<T, C, H> Core<T, C, H> {
             topics,
             longest_tape_bytes,
             longest_outbox_bytes: private.max().unwrap_or(0),
+            codec_bytes: self.inflater.kept_bytes() + self.hub.deflater.kept_bytes(),
         }
     }
 }

@@ -251,9 +251,31 @@ fn reason_of_a_close_forges_no_line_of_the_log() {
     }
 }
 
+#[test]
+fn pages_that_may_not_connect_fill_no_log() {
+    let program = Program::start(&[]);
+    let start = Instant::now();
+    let origin = format!("\r\nOrigin: http://{}\r\n\r\n", "x".repeat(4_000));
+    let request = REQUEST.replace("\r\n\r\n", &origin);
+    for _ in 0..500 {
+        let mut stream = program.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut status = [0; 13];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 403 ");
+    }
+    let errors = program.stop().errors;
+    let periods = usize::try_from(start.elapsed().as_secs()).unwrap() / 10 + 1;
+    let told = errors.iter().filter(|line| line.contains("http://xxx"));
+    assert!((1..=10 * periods).contains(&told.count()), "{errors:?}");
+    for line in errors {
+        assert!(line.len() < 200, "{line}");
+    }
+}
+
 impl Program {
     /// A line of what the system says of its memory, in bytes.
-    fn memory(&self, name: &str) -> usize {
+    pub(crate) fn memory(&self, name: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let mut lines = status.lines().filter_map(|line| line.split_once(':'));
         let (_, value) = lines.find(|(key, _)| *key == name).unwrap();
@@ -292,7 +314,13 @@ impl Program {
 fn upgrade(mut stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream.write_all(REQUEST.as_bytes()).unwrap();
+    open(&mut stream, REQUEST);
+    stream
+}
+
+/// The opening handshake.
+pub(crate) fn open(stream: &mut TcpStream, request: &str) {
+    stream.write_all(request.as_bytes()).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -304,7 +332,6 @@ fn upgrade(mut stream: TcpStream) -> TcpStream {
         "{}",
         head.escape_ascii()
     );
-    stream
 }
 
 /// Ends a connection with RST.

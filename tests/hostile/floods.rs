@@ -4,7 +4,7 @@
 use tungstenite::Message;
 use veche::Config;
 
-use crate::world::World;
+use crate::world::{Client, World};
 use crate::{Echo, HOME, frame, log, seconds, world};
 
 const PING: u8 = 0x89;
@@ -30,6 +30,35 @@ fn others_are_served_between_a_million_empty_fragments() {
     flood.write(&frame(0x80, b"x"));
     world.run();
     assert_eq!(flood.messages(), [Message::binary(b"x".to_vec())]);
+}
+
+#[test]
+fn quiet_client_is_answered_in_every_turn_once_the_greedy_are_known() {
+    const PONG: u8 = 0x8a;
+    let mut world = world();
+    let mut floods: Vec<_> = (0..20).map(|_| world.connect(HOME)).collect();
+    let mut quiet = world.connect(HOME);
+    // More than all of the turns below can take in.
+    let pongs = frame(PONG, &[b'p'; 125]).repeat(16_000);
+    floods.iter_mut().for_each(|flood| flood.write(&pongs));
+    for turn in 0..8 {
+        quiet.write(&frame(PING, b"?"));
+        let before = reads(&floods);
+        world.turn();
+        let reads = reads(&floods) - before;
+        assert!((1..=64).contains(&reads), "{reads} reads of 64 KiB");
+        // Each has its first share before it, in two turns.
+        let answers = match turn {
+            0 => 0,
+            1 => 2,
+            _ => 1,
+        };
+        assert_eq!(quiet.read(), [PONG, 1, b'?'].repeat(answers), "turn {turn}");
+    }
+}
+
+fn reads(clients: &[Client]) -> usize {
+    clients.iter().map(Client::reads).sum()
 }
 
 #[test]

@@ -13,6 +13,15 @@ impl Deflater {
     pub fn deflate(&mut self, _window_bits: u8, _payload: &[u8]) -> Option<&[u8]> {
         None
     }
+
+    /// There is nothing to give back.
+    pub fn release(&mut self) {}
+
+    /// How many bytes it keeps for the next message: none.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Would decompress messages.
@@ -31,6 +40,15 @@ impl Inflater {
     /// How many bytes have gone in and come out in all: none.
     #[must_use]
     pub fn work_bytes(&self) -> u64 {
+        0
+    }
+
+    /// There is nothing to give back.
+    pub fn release(&mut self) {}
+
+    /// How many bytes it keeps for the next message: none.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
         0
     }
 }

@@ -33,7 +33,7 @@ impl Deflater {
             Box::new(Compress::new_with_window_bits(level, false, window_bits))
         });
         compress.reset();
-        clear(&mut self.deflated);
+        self.deflated.clear();
         self.deflated.reserve(payload.len());
         compress
             .compress_vec(payload, &mut self.deflated, FlushCompress::Sync)
@@ -43,6 +43,18 @@ impl Deflater {
             && compress.total_in() == payload.len() as u64;
         let deflated = self.deflated.strip_suffix(EMPTY_BLOCK)?;
         (is_whole && deflated.len() < payload.len()).then_some(deflated)
+    }
+
+    /// Gives back what a large message grew; to be called now and then when none
+    /// is at hand.
+    pub fn release(&mut self) {
+        release(&mut self.deflated);
+    }
+
+    /// How many bytes it keeps for the next message.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.deflated.capacity()
     }
 }
 
@@ -76,7 +88,7 @@ impl Inflater {
             .decompress
             .get_or_insert_with(|| Box::new(Decompress::new(false)));
         decompress.reset(false);
-        clear(&mut self.inflated);
+        self.inflated.clear();
         let mut take = |part| inflate(decompress, part, &mut self.inflated, max_bytes);
         // A last block may stand at the end, with nothing behind it.
         let has_ended = take(payload).and_then(|ended| Ok(ended || take(END)?));
@@ -92,6 +104,18 @@ impl Inflater {
     #[must_use]
     pub fn work_bytes(&self) -> u64 {
         self.work_bytes
+    }
+
+    /// Gives back what a large message grew; to be called now and then when none
+    /// is at hand.
+    pub fn release(&mut self) {
+        release(&mut self.inflated);
+    }
+
+    /// How many bytes it keeps for the next message.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.inflated.capacity()
     }
 }
 
@@ -149,7 +173,7 @@ impl fmt::Debug for Inflater {
 }
 
 /// Empties a buffer, and keeps its memory unless a large message grew it.
-fn clear(buffer: &mut Vec<u8>) {
+fn release(buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.shrink_to(MAX_KEPT_BYTES);
 }

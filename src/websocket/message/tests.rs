@@ -3,6 +3,8 @@ use super::*;
 use crate::websocket::close::CloseCode;
 use crate::websocket::testing::client_frame;
 
+#[cfg(feature = "deflate")]
+mod deflated;
 mod model;
 
 /// An event that outlives the input.
