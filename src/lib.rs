@@ -65,11 +65,15 @@
 //! - Nobody is found silent or slow in a turn in which bytes of theirs wait to be
 //!   read or they have become ready to take more: a process that was stopped and
 //!   continued loses nobody who was alive.
-//! - In the chat, nobody sees what the journal does not have.
+//! - A handler whose answer is made elsewhere [holds](Context::hold) the
+//!   connection meanwhile: what it asks for next waits, and costs nothing.
+//! - In the chat, nobody sees what the journal does not have. A server that stops
+//!   waits for the journal first.
 //!
 //! # Deliberately absent
 //!
-//! An async runtime, worker threads, a client, HTTP beyond what a page and an
+//! An async runtime, worker threads (but for the one that waits for the disk of
+//! the chat's journal), a client, HTTP beyond what a page and an
 //! upgrade need, HTTP/2, `unsafe` code.
 
 #[cfg(feature = "chat")]

@@ -17,12 +17,29 @@ const program = VECHE_BIN
 const PATIENCE_MS = 10_000;
 
 /**
- * Starts the program on a free port, in a directory of its own for whatever it writes. It says
- * where it listens on its last start-up line.
+ * Starts the program on a free port, in a directory of its own for whatever it writes. It can be
+ * stopped or killed in between, and started again with what it has written.
  */
 export async function startServer(...options) {
   const directory = await mkdtemp(path.join(tmpdir(), 'veche-'));
-  const child = spawn(program, ['--listen', '127.0.0.1:0', ...options], {
+  let running = await run(directory, '127.0.0.1:0', options);
+  const { url } = running;
+  return {
+    url,
+    down: (signal = 'SIGTERM') => running.end(signal),
+    async up() {
+      running = await run(directory, new URL(url).host, options);
+    },
+    async stop() {
+      await running.end('SIGTERM');
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** Runs the program. It says where it listens on its last start-up line. */
+async function run(directory, address, options) {
+  const child = spawn(program, ['--listen', address, ...options], {
     cwd: directory,
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -40,10 +57,9 @@ export async function startServer(...options) {
   });
   return {
     url,
-    async stop() {
-      child.kill('SIGTERM');
-      await ended;
-      await rm(directory, { recursive: true });
+    end(signal) {
+      child.kill(signal);
+      return ended;
     },
   };
 }

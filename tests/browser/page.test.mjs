@@ -244,6 +244,44 @@ describe('a network that fails', () => {
     await bob.page.locator('#rename').waitFor({ state: 'hidden' });
   });
 
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    test(`what is typed while the server is down after ${signal} arrives once`, async () => {
+      const ann = await (await person()).enter('Ann');
+      const bob = await (await person()).enter('Bob');
+      await bob.say('Before');
+      await server.down(signal);
+      await ann.disconnected();
+      await bob.disconnected();
+      await bob.type('First');
+      await bob.type('Second');
+      await bob.counts('.own.pending', 2);
+      await server.up();
+      for (const { page } of [ann, bob]) await page.click('#connection button');
+      await ann.sees(['Before', 'First', 'Second']);
+      await bob.sees(['Before', 'First', 'Second']);
+      await bob.counts('.own.delivered', 3);
+    });
+  }
+
+  test('what is typed while the server is down outlives a reload', async () => {
+    const bob = await (await person()).enter('Bob');
+    await bob.say('Before');
+    await server.down('SIGKILL');
+    await bob.disconnected();
+    await bob.type('First');
+    await bob.type('Second');
+    // There is nobody to serve it.
+    await assert.rejects(bob.page.reload());
+    await server.up();
+    await bob.page.reload();
+    await bob.sees(['Before', 'First', 'Second']);
+    await bob.counts('.own.delivered', 3);
+    await bob.page.reload();
+    await bob.sees(['Before', 'First', 'Second']);
+    const cat = await (await person()).enter('Cat');
+    await cat.sees(['Before', 'First', 'Second']);
+  });
+
   test('message whose answer was lost is sent again and posted once', async () => {
     const ann = await (await person()).enter('Ann');
     const bob = await (await person(wire.url)).enter('Bob');
