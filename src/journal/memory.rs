@@ -1,8 +1,8 @@
 //! Entries kept in memory until the program ends.
 
-use std::collections::hash_map::{DefaultHasher, Entry as Slot};
+use std::collections::hash_map::{Entry as Slot, RandomState};
 use std::collections::{HashMap, VecDeque};
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use log::warn;
@@ -13,6 +13,9 @@ use crate::chat::{Busy, Draft, Entry, Job, Journal, Outcome, Page};
 #[derive(Debug)]
 pub struct MemoryJournal {
     rooms: HashMap<Arc<str>, Ring>,
+    /// Where an entry is, by a hash of author and `cid`.
+    by_cid: HashMap<u64, (Arc<str>, u64)>,
+    hashes: RandomState,
     /// What all entries take.
     bytes: usize,
     outcomes: VecDeque<Outcome>,
@@ -30,8 +33,6 @@ struct Ring {
     bytes: usize,
     /// The number of the newest entry.
     seq: u64,
-    /// The numbers of the entries by a hash of author and `cid`.
-    by_cid: HashMap<u64, u64>,
     in_use: bool,
     /// Counts up with each use, to tell which room was not used for longest.
     used: u64,
@@ -48,6 +49,8 @@ impl MemoryJournal {
         let or_no_limit = |limit| if limit == 0 { usize::MAX } else { limit };
         MemoryJournal {
             rooms: HashMap::new(),
+            by_cid: HashMap::new(),
+            hashes: RandomState::new(),
             bytes: 0,
             outcomes: VecDeque::new(),
             keep_messages: or_no_limit(keep_messages),
@@ -57,49 +60,65 @@ impl MemoryJournal {
     }
 
     fn append(&mut self, draft: Draft) -> Outcome {
-        let keep_messages = self.keep_messages;
+        let key = self.key(&draft);
+        if let Some(entry) = self.known(key, &draft) {
+            return Outcome::Repeated(entry.clone());
+        }
         let Some(ring) = self.ring(&draft.room) else {
             return Outcome::Failed;
         };
-        let key = ring.key(&draft);
-        if let Some(entry) = ring.by_cid.get(&key).and_then(|&seq| ring.get(seq))
-            && entry.draft.from.id == draft.from.id
-            && entry.draft.cid == draft.cid
-        {
-            return Outcome::Repeated(entry.clone());
-        }
         ring.seq += 1;
         let entry = Entry {
             seq: ring.seq,
             draft,
         };
-        ring.by_cid.insert(key, entry.seq);
-        let before = ring.bytes;
         ring.bytes += bytes_of(&entry);
         ring.entries.push_back(entry.clone());
-        while ring.entries.len() > keep_messages || ring.bytes > MAX_ROOM_BYTES {
-            ring.drop_oldest();
+        self.bytes += bytes_of(&entry);
+        let room = &entry.draft.room;
+        self.by_cid.insert(key, (Arc::clone(room), entry.seq));
+        while let Some(ring) = self.rooms.get(room)
+            && (ring.entries.len() > self.keep_messages || ring.bytes > MAX_ROOM_BYTES)
+        {
+            self.drop_oldest(room);
         }
-        let after = ring.bytes;
-        self.bytes = self.bytes + after - before;
-        self.make_room(&entry.draft.room);
+        while self.bytes > MAX_BYTES && self.forget_idle_room() {}
+        while self.bytes > MAX_BYTES && self.rooms.get(room).is_some_and(|r| r.entries.len() > 1) {
+            self.drop_oldest(room);
+        }
         Outcome::Appended(entry)
     }
 
-    /// Forgets what has to give way for what was said in a room.
-    fn make_room(&mut self, room: &str) {
-        while self.bytes > MAX_BYTES {
-            if self.forget_idle_room() {
-                continue;
-            }
-            match self.rooms.get_mut(room) {
-                Some(ring) if ring.entries.len() > 1 => {
-                    let before = ring.bytes;
-                    ring.drop_oldest();
-                    self.bytes -= before - ring.bytes;
-                }
-                _ => return,
-            }
+    /// What was kept of this author under this `cid`.
+    fn known(&self, key: u64, draft: &Draft) -> Option<&Entry> {
+        let (room, seq) = self.by_cid.get(&key)?;
+        let entry = self.rooms.get(room)?.get(*seq)?;
+        let is_same = entry.draft.from.id == draft.from.id && entry.draft.cid == draft.cid;
+        is_same.then_some(entry)
+    }
+
+    fn key(&self, draft: &Draft) -> u64 {
+        self.hashes.hash_one((&draft.from.id, &draft.cid))
+    }
+
+    fn drop_oldest(&mut self, room: &Arc<str>) {
+        let ring = self.rooms.get_mut(room);
+        if let Some(ring) = ring
+            && let Some(entry) = ring.entries.pop_front()
+        {
+            ring.bytes -= bytes_of(&entry);
+            self.forget(&entry);
+        }
+    }
+
+    /// An entry is kept no longer.
+    fn forget(&mut self, entry: &Entry) {
+        self.bytes -= bytes_of(entry);
+        if let Slot::Occupied(slot) = self.by_cid.entry(self.key(&entry.draft))
+            && slot.get().1 == entry.seq
+            && slot.get().0 == entry.draft.room
+        {
+            slot.remove();
         }
     }
 
@@ -140,9 +159,11 @@ impl MemoryJournal {
         let idle = self.rooms.iter().filter(|(_, ring)| !ring.in_use);
         let oldest = idle.min_by_key(|(_, ring)| ring.used);
         let room = oldest.map(|(room, _)| Arc::clone(room));
-        let forgotten = room.and_then(|room| self.rooms.remove(&room));
-        self.bytes -= forgotten.as_ref().map_or(0, |ring| ring.bytes);
-        forgotten.is_some()
+        let Some(ring) = room.and_then(|room| self.rooms.remove(&room)) else {
+            return false;
+        };
+        ring.entries.iter().for_each(|entry| self.forget(entry));
+        true
     }
 }
 
@@ -186,16 +207,9 @@ impl Ring {
             entries: VecDeque::new(),
             bytes: 0,
             seq: 0,
-            by_cid: HashMap::new(),
             in_use: false,
             used: 0,
         }
-    }
-
-    fn key(&self, draft: &Draft) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.epoch, &draft.from.id, &draft.cid).hash(&mut hasher);
-        hasher.finish()
     }
 
     fn oldest(&self) -> u64 {
@@ -227,18 +241,6 @@ impl Ring {
             }
         };
         (self.entries.range(from..to).cloned().collect(), more)
-    }
-
-    fn drop_oldest(&mut self) {
-        if let Some(entry) = self.entries.pop_front() {
-            self.bytes -= bytes_of(&entry);
-            let key = self.key(&entry.draft);
-            if let Slot::Occupied(slot) = self.by_cid.entry(key)
-                && *slot.get() == entry.seq
-            {
-                slot.remove();
-            }
-        }
     }
 }
 
@@ -347,6 +349,18 @@ mod tests {
     }
 
     #[test]
+    fn repeat_in_another_room_gives_what_was_kept_in_the_first() {
+        let mut journal = MemoryJournal::new(10, 0, 7);
+        append(&mut journal, "x");
+        let elsewhere = append_job(draft("hall", "x", "other text"));
+        let outcome = submit(&mut journal, elsewhere);
+        let Outcome::Repeated(entry) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!((entry.seq, &*entry.draft.room), (1, "lobby"));
+    }
+
+    #[test]
     fn pages_go_both_ways_and_tell_whether_there_is_more() {
         let mut journal = MemoryJournal::new(5, 0, 7);
         for i in 0..8 {
@@ -388,7 +402,7 @@ mod tests {
         let text = "x".repeat(1_000_000);
         for i in 0..100 {
             let room = format!("room-{i}");
-            submit(&mut journal, append_job(draft(&room, "x", &text)));
+            submit(&mut journal, append_job(draft(&room, &room, &text)));
         }
         assert!(journal.bytes <= MAX_BYTES && journal.rooms.len() == 68);
         let seqs = page(&mut journal, Page::After(0), 9).0;
@@ -412,7 +426,7 @@ mod tests {
         let (epoch, _) = load(&mut journal, "lobby").expect("there");
         journal.unload("lobby");
         for room in ["a", "b"] {
-            submit(&mut journal, append_job(draft(room, "x", "x")));
+            submit(&mut journal, append_job(draft(room, room, "x")));
         }
         let (other, seq) = load(&mut journal, "lobby").expect("made again");
         assert_eq!(seq, 0);
