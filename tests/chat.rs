@@ -1003,6 +1003,46 @@ fn server_that_stops_waits_for_what_is_on_its_way_to_the_journal() {
 }
 
 #[test]
+fn large_batch_of_the_journal_makes_nobody_lag_who_reads() {
+    let journal = Slow::default();
+    let settings = Settings {
+        rate_per_second: 0,
+        ..Settings::default()
+    };
+    let mut town = town_over(settings, journal.clone());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    tell(
+        &mut town,
+        &mut ann,
+        json!({"type": "join", "room": "lobby"}),
+    );
+    journal.finish(empty_room());
+    wake(&mut town);
+    ann.frames();
+    let text = "x".repeat(4_000);
+    for n in 0..200 {
+        let cid = n.to_string();
+        ann.say(&json!({"type": "message", "room": "lobby", "cid": cid, "text": text}));
+    }
+    town.run();
+    let jobs: Vec<Job> = journal.0.borrow().jobs.iter().cloned().collect();
+    assert_eq!(jobs.len(), 200);
+    for (seq, job) in (1..).zip(jobs) {
+        let Job::Append { draft, .. } = job else {
+            panic!("{job:?}");
+        };
+        journal.finish(Outcome::Appended(veche::chat::Entry { seq, draft }));
+    }
+    wake(&mut town);
+    let frames = ann.frames();
+    let seqs: Vec<u64> = frames
+        .iter()
+        .filter_map(|frame| frame["seq"].as_u64())
+        .collect();
+    assert_eq!(seqs, (1..=200).collect::<Vec<u64>>());
+}
+
+#[test]
 fn server_that_stops_does_not_wait_for_ever() {
     let journal = Slow::default();
     let mut town = town_over(Settings::default(), journal.clone());

@@ -198,9 +198,17 @@ impl<J: Journal> Chat<J> {
         Ok(())
     }
 
-    /// Goes on with what the journal has done.
+    /// Goes on with what the journal has done, as far as a turn may: what is
+    /// published has to be written before there is more of it.
     pub(super) fn take_outcomes(&mut self, cx: &mut Context<'_>) {
-        while let Some(outcome) = self.journal.outcome() {
+        loop {
+            if self.published_bytes >= MAX_PUBLISHED_BYTES {
+                cx.tick_at(cx.now());
+                return;
+            }
+            let Some(outcome) = self.journal.outcome() else {
+                return;
+            };
             let Some(pending) = self.pending.pop_front() else {
                 error!("the journal answered what nobody asked");
                 return;
@@ -239,6 +247,7 @@ impl<J: Journal> Chat<J> {
             Outcome::Appended(entry) => {
                 let json = wire::entry_json(&entry);
                 cx.publish(room.topic, &json);
+                self.published_bytes += json.len();
                 if has_left {
                     cx.send(id, &json);
                 }
@@ -335,6 +344,10 @@ fn history_done(
 pub(super) fn busy() -> Error {
     Error::from(ErrorCode::Busy).retry_ms(millis(BUSY_RETRY))
 }
+
+/// What the journal's outcomes may publish in a turn: a part of what a room's
+/// tape holds, so that no batch makes those lag who read fast.
+const MAX_PUBLISHED_BYTES: usize = 64 << 10;
 
 /// What a batch of a slow disk takes.
 const BUSY_RETRY: Duration = Duration::from_millis(500);

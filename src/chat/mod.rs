@@ -111,6 +111,8 @@ pub struct Chat<J> {
     next_topic: u64,
     /// What was asked of the journal and is not answered yet, in order.
     pending: VecDeque<Pending>,
+    /// What outcomes have published since the last tick.
+    published_bytes: usize,
     /// What is to be done when.
     agenda: BinaryHeap<Reverse<(Duration, Due)>>,
     rate: Rate,
@@ -164,6 +166,7 @@ impl<J: Journal> Chat<J> {
             rooms_by_name: HashMap::new(),
             next_topic: 0,
             pending: VecDeque::new(),
+            published_bytes: 0,
             agenda: BinaryHeap::new(),
             addresses: HashMap::new(),
             max_addresses: 0,
@@ -348,6 +351,8 @@ impl<J: Journal> Handler for Chat<J> {
     }
 
     fn tick(&mut self, cx: &mut Context<'_>) {
+        self.published_bytes = 0;
+        self.take_outcomes(cx);
         self.do_what_is_due(cx);
     }
 }

@@ -51,6 +51,8 @@ struct Entry {
     tape: Tape,
     members: Slab<Member>,
     published: bool,
+    /// Bytes published since it was flushed.
+    fresh_bytes: usize,
     not_before: Duration,
 }
 
@@ -138,6 +140,7 @@ impl Fanout {
         self.stamp += 1;
         let entry = &mut self.topics[index as usize];
         entry.tape.append(self.stamp, header, payload);
+        entry.fresh_bytes += header.len() + payload.len();
         if !entry.published {
             entry.published = true;
             self.published.push(index);
@@ -183,17 +186,19 @@ impl Fanout {
     }
 
     /// Moves the topics that were published on and may be flushed at `now` into
-    /// `due`; returns when the first of the others may.
+    /// `due`; returns when the first of the others may. None rests while that
+    /// fills its tape: those who read as fast as they are written to lose nothing.
     pub fn take_due(&mut self, now: Duration, due: &mut Vec<TopicIndex>) -> Option<Duration> {
-        let topics = &mut self.topics;
+        let (topics, tape_bytes) = (&mut self.topics, self.tape_bytes);
         let mut next: Option<Duration> = None;
         self.published.retain(|&index| {
             let entry = &mut topics[index as usize];
-            let rests = entry.not_before > now;
+            let rests = entry.not_before > now && entry.fresh_bytes < tape_bytes / 2;
             if rests {
                 next = Some(next.map_or(entry.not_before, |at| at.min(entry.not_before)));
             } else {
                 entry.published = false;
+                entry.fresh_bytes = 0;
                 due.push(TopicIndex(index));
             }
             rests
@@ -261,6 +266,7 @@ impl Fanout {
             tape: Tape::new(self.tape_bytes),
             members: Slab::new(),
             published: false,
+            fresh_bytes: 0,
             not_before: Duration::ZERO,
         }));
         self.by_name.insert(name, index);

@@ -141,11 +141,14 @@ impl Writer {
                 }
             }
         };
+        let is_awaited = !outcomes.is_empty();
         for outcome in outcomes {
             // Who asked may be gone.
             let _ = self.answer.send(outcome);
         }
-        (self.wake)();
+        if is_awaited {
+            (self.wake)();
+        }
     }
 
     /// What can be read; nothing is kept.
