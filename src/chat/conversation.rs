@@ -67,7 +67,7 @@ impl<J: Journal> Chat<J> {
                 text: text.to_owned(),
                 cid: cid.to_owned(),
             },
-            secret: session.secret,
+            secret: Arc::clone(&session.secret),
         };
         self.journal.submit(job).map_err(|_| busy())?;
         room.pending += 1;

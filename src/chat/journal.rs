@@ -112,8 +112,9 @@ pub struct Person {
     pub name: String,
 }
 
-/// A hash of a session's secret, which is kept nowhere itself.
-pub type SecretHash = [u8; 20];
+/// A hash of a session's secret, which is kept nowhere itself: SHA-1 in
+/// base64url.
+pub type SecretHash = Arc<str>;
 
 /// A session that the journal has kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

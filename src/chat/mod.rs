@@ -57,7 +57,7 @@ pub struct Settings {
     /// How many rooms may be in use at once. Default: 10,000.
     pub max_rooms: usize,
     /// How many sessions are remembered that are not connected, so that they
-    /// can come back as who they were. Default: 10,000, some megabytes.
+    /// can come back as who they were. Default: 50,000, some 20 MB.
     pub max_sessions: usize,
     /// How often a page asks whether its line still works, in seconds.
     /// Default: 20, before a middlebox forgets it.
@@ -72,7 +72,7 @@ impl Default for Settings {
             max_text_bytes: 8 << 10,
             rate_per_second: 5,
             max_rooms: 10_000,
-            max_sessions: 10_000,
+            max_sessions: 50_000,
             ping_seconds: 20,
             server: concat!("veche ", env!("CARGO_PKG_VERSION")).to_owned(),
         }

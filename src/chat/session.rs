@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -96,7 +97,7 @@ impl Sessions {
 
     /// The session of this secret.
     pub(super) fn find(&self, secret: &str) -> Option<SessionKey> {
-        self.by_secret.get(&hash(secret)).copied()
+        self.by_secret.get(hash(secret).as_str()).copied()
     }
 
     /// The session of this public id.
@@ -117,7 +118,7 @@ impl Sessions {
         let secret = URL_SAFE_NO_PAD.encode(secret);
         let key = self.insert(KnownSession {
             id: URL_SAFE_NO_PAD.encode(id),
-            secret: hash(&secret),
+            secret: hash(&secret).into(),
         });
         (key, secret)
     }
@@ -132,7 +133,7 @@ impl Sessions {
             tabs: Vec::new(),
             budget: Budget::default(),
             directs: VecDeque::new(),
-            secret,
+            secret: Arc::clone(&secret),
             has_name: false,
             gone_since: None,
         });
@@ -237,8 +238,8 @@ impl Sessions {
     }
 }
 
-fn hash(secret: &str) -> SecretHash {
-    Sha1::digest(secret).into()
+fn hash(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha1::digest(secret))
 }
 
 impl Session {

@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn append_job(draft: Draft) -> Job {
-        let secret = [0; 20];
+        let secret = "".into();
         Job::Append { draft, secret }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::options::Options;
+#[cfg(feature = "sqlite")]
 use crate::chat::Journal;
 use crate::journal::memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
@@ -41,19 +42,31 @@ impl Storage {
     }
 
     /// The journal; it wakes the server.
+    #[cfg(feature = "sqlite")]
     pub(super) fn journal(self, server: Handle) -> Result<Box<dyn Journal>, Error> {
-        #[cfg(feature = "sqlite")]
-        if let Some((database, retention)) = self.file {
-            let wake = move || server.wake();
-            let journal = SqliteJournal::start(database, retention, wake);
-            return Ok(Box::new(journal.map_err(Error::Thread)?));
-        }
-        #[cfg(not(feature = "sqlite"))]
-        drop(server);
+        let memory = self.memory()?;
+        let Some((database, retention)) = self.file else {
+            return Ok(Box::new(memory));
+        };
+        let wake = move || server.wake();
+        let journal = SqliteJournal::start(database, retention, wake);
+        Ok(Box::new(journal.map_err(Error::Thread)?))
+    }
+
+    /// The journal; it is always done at once.
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) fn journal(self, _: Handle) -> Result<MemoryJournal, Error> {
+        self.memory()
+    }
+
+    fn memory(&self) -> Result<MemoryJournal, Error> {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(Error::Random)?;
         let epoch = u64::from_ne_bytes(epoch);
-        let journal = MemoryJournal::new(self.keep_messages, self.max_rooms, epoch);
-        Ok(Box::new(journal))
+        Ok(MemoryJournal::new(
+            self.keep_messages,
+            self.max_rooms,
+            epoch,
+        ))
     }
 }

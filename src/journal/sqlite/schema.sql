@@ -24,7 +24,7 @@ CREATE UNIQUE INDEX entries_by_cid ON entries (person, cid);
 -- Who said something in the last 30 days, and may come back as the same.
 CREATE TABLE sessions (
     person TEXT NOT NULL PRIMARY KEY,
-    secret BLOB NOT NULL,       -- SHA-1 of the session's secret
+    secret TEXT NOT NULL,       -- SHA-1 of the session's secret, in base64url
     seen   INTEGER NOT NULL     -- Unix milliseconds, to the day
 ) WITHOUT ROWID;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::file::Durability;
-use crate::chat::{Draft, Entry, KnownSession, Page, Person, SecretHash};
+use crate::chat::{Draft, Entry, KnownSession, Page, Person};
 
 /// A room as it is stored, or will be with its first entry.
 #[derive(Clone, Debug)]
@@ -142,12 +142,7 @@ fn entry(row: &Row<'_>, room: &Arc<str>) -> Result<Entry> {
 }
 
 /// Takes note of a session that said something at that time.
-pub(super) fn see(
-    connection: &Connection,
-    person: &str,
-    secret: &SecretHash,
-    time: u64,
-) -> Result<()> {
+pub(super) fn see(connection: &Connection, person: &str, secret: &str, time: u64) -> Result<()> {
     let mut upsert = connection.prepare_cached(
         "INSERT INTO sessions (person, secret, seen) VALUES (?1, ?2, ?3)
          ON CONFLICT (person) DO UPDATE SET seen = excluded.seen
@@ -164,7 +159,7 @@ pub(super) fn sessions(connection: &Connection, limit: usize) -> Result<Vec<Know
     let rows = select.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         Ok(KnownSession {
             id: row.get(0)?,
-            secret: row.get(1)?,
+            secret: row.get::<_, String>(1)?.into(),
         })
     })?;
     let mut sessions = rows.collect::<Result<Vec<_>>>()?;

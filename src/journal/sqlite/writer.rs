@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::Retention;
 use super::file::{Database, boot};
 use super::store::{self, Room};
-use crate::chat::{Draft, Entry, Job, Outcome, Page, Person, SecretHash};
+use crate::chat::{Draft, Entry, Job, Outcome, Page, Person};
 
 /// What the thread is asked to do.
 #[derive(Debug)]
@@ -257,7 +257,7 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, draft: &Draft, secret: &SecretHash) -> rusqlite::Result<Outcome> {
+    fn append(&mut self, draft: &Draft, secret: &str) -> rusqlite::Result<Outcome> {
         let keep = self.keep.messages;
         let connection = &self.database.connection;
         let room = room(&mut self.rooms, connection, &draft.room)?;

@@ -136,7 +136,7 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
             OptionEntry {
                 name: "max-sessions",
                 value_name: "N",
-                default: "10000",
+                default: "50000",
                 field: Field::Count(|options| &mut options.chat.max_sessions),
                 help: "people remembered at once who are not here, so that they come back as themselves",
             },
