@@ -62,7 +62,7 @@ impl Client {
         let command: Value = serde_json::from_slice(payload).unwrap_or_default();
         let word = |name: &str| command[name].as_str().map(str::to_owned);
         let kind = word("type").unwrap_or_default();
-        let cid = word("cid");
+        let cid = word("cid").filter(|cid| first == TEXT && is_cid(cid));
         self.joins += usize::from(kind == "join");
         self.owed.push(Owed { kind, cid });
         let key = [1, 2, 3, 4];
@@ -159,13 +159,13 @@ impl Client {
         }
     }
 
-    /// Something was answered: the first of that name, or the first at all,
-    /// since what cannot be read has no name.
+    /// Something was answered: the first of that name, or the last at all, since
+    /// what cannot be read has no name and is answered at once.
     fn settle(&mut self, cid: Option<&str>) {
         let same = |owed: &Owed| owed.cid.as_deref() == cid;
-        let place = self.owed.iter().position(same).unwrap_or(0);
-        assert!(place < self.owed.len(), "an answer to nothing: {cid:?}");
-        self.owed.remove(place);
+        let place = self.owed.iter().position(same);
+        let place = place.or_else(|| self.owed.len().checked_sub(1));
+        self.owed.remove(place.expect("an answer to something"));
     }
 
     /// Nothing is owed to who takes what it is given.
@@ -179,6 +179,14 @@ impl Client {
         }
     }
 }
+
+/// What the server takes for a name of a command.
+fn is_cid(cid: &str) -> bool {
+    let is_of_cid = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    (1..=64).contains(&cid.len()) && cid.chars().all(is_of_cid)
+}
+
+const TEXT: u8 = 0x81;
 
 /// Entries are few, and numbered without a hole.
 fn check_entries(answer: &Value) {
