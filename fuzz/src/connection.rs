@@ -1,5 +1,6 @@
-//! Whole connections over pipes: HTTP, then WebSocket, with an echo behind it;
-//! cut anywhere, with peers that read little, and with the clock going on.
+//! Whole connections over pipes: HTTP, then WebSocket, with an echo behind it,
+//! plain and compressed; cut anywhere, with peers that read little, and with the
+//! clock going on.
 //!
 //! A line is a client, what it does, and the rest:
 //!
@@ -8,6 +9,8 @@
 //! | `u`, `g`, `h` | asks for an upgrade, a page, its head (path) |
 //! | `r`, `R` | sends a line of a head, bytes as they are |
 //! | `f`, `F`, `x` | sends a frame (`.` or `-` for FIN, opcode, payload), a long text (length), a Close (code, reason) |
+//! | `m`, `M` | sends a message compressed (how often, opcode, what), the same in fragments with Pings between |
+//! | `q` | sends a frame with RSV1 whose payload is what it is (as for `f`) |
 //! | `w` | sends from now on in pieces of so many bytes; 0: all at once and later |
 //! | `c`, `d` | takes so many bytes and no more (`*`: any), reads them |
 //! | `e`, `z`, `n` | sends nothing more, is lost, connects anew |
@@ -21,18 +24,22 @@ use std::time::Duration;
 use veche::http::assets::{Asset, Assets};
 use veche::http::request::{Limits, Request};
 use veche::server::{ConnectionId, Context, Handler, Opening};
+use veche::websocket::deflate::{Agreement, Deflater, negotiate};
 use veche::websocket::error::ProtocolError;
 use veche::websocket::handshake;
 use veche::{Close, CloseCode, Config, Message};
 
+use self::sent::{KEY, RSV1, compressed_message, frame, page, upgrade};
 use super::lines::{Step, steps};
 use super::rfc6455::{self, Ending, Said, client_frame};
 use super::server_stream;
 use super::world::{Client, Pipe, World};
 
+mod sent;
+
 pub fn run(data: &[u8]) {
     let mut town = Town::new();
-    for step in steps(data, CLIENTS, b"ughrRfFxwcdezntS") {
+    for step in steps(data, CLIENTS, b"ughrRfFxmMqwcdezntS") {
         town.take(&step);
     }
     town.finish();
@@ -92,7 +99,9 @@ impl Town {
             b'h' => self.send(step.who, page("HEAD", &shown).as_bytes()),
             b'r' => self.send(step.who, &[rest, b"\r\n"].concat()),
             b'R' => self.send(step.who, rest),
-            b'f' => self.send(step.who, &frame(rest)),
+            b'f' => self.send(step.who, &frame(0, rest)),
+            b'q' => self.send(step.who, &frame(RSV1, rest)),
+            b'm' | b'M' => self.send(step.who, &compressed_message(step)),
             b'F' => {
                 let text = vec![b'a'; step.number(2 * MAX_MESSAGE_BYTES)];
                 self.send(step.who, &client_frame(0x81, KEY, &text));
@@ -157,7 +166,7 @@ impl Town {
         let before = self.moves();
         self.world.core.turn(false);
         assert_eq!(self.moves(), before, "reads or writes for nothing");
-        let open = self.world.core.handler().sent.len();
+        let open = self.world.core.handler().conversations.len();
         assert!(open <= MAX_CONNECTIONS, "more than may be open");
     }
 
@@ -218,7 +227,7 @@ impl Town {
             core.timeout().is_none() || core.is_stopping(),
             "waits for nobody"
         );
-        let open = core.handler().sent.len();
+        let open = core.handler().conversations.len();
         assert!(open == 0 || core.is_stopping(), "close was not called");
     }
 }
@@ -313,8 +322,18 @@ fn close_code(ending: Ending, last: Option<&Said>) -> Option<u16> {
 #[derive(Default)]
 struct Echo {
     pipes: Pipes,
-    /// By those who are open: the bytes sent, and what was written before.
-    sent: HashMap<ConnectionId, (usize, usize)>,
+    /// With those who are open.
+    conversations: HashMap<ConnectionId, Conversation>,
+    /// Tells how long an answer is.
+    deflater: Deflater,
+}
+
+struct Conversation {
+    /// At least so many bytes were sent, since so many were written.
+    sent: usize,
+    before: usize,
+    /// Where compression was agreed upon.
+    window_bits: Option<u8>,
 }
 
 type Pipes = Rc<RefCell<HashMap<usize, Pipe>>>;
@@ -326,23 +345,31 @@ impl Echo {
 }
 
 impl Handler for Echo {
-    fn open(&mut self, _: &mut Context<'_>, id: ConnectionId, _: &Opening<'_>) {
-        let written = self.written(id);
-        assert!(self.sent.insert(id, (0, written)).is_none(), "opened twice");
+    fn open(&mut self, _: &mut Context<'_>, id: ConnectionId, opening: &Opening<'_>) {
+        let conversation = Conversation {
+            sent: 0,
+            before: self.written(id),
+            window_bits: negotiate(opening.request).map(Agreement::window_bits),
+        };
+        let same = self.conversations.insert(id, conversation);
+        assert!(same.is_none(), "opened twice");
     }
 
     fn message(&mut self, cx: &mut Context<'_>, id: ConnectionId, message: Message<'_>) {
         let written = self.written(id);
-        let (sent, before) = self.sent.get_mut(&id).expect("it is open");
-        let waits = sent.saturating_sub(written - *before);
+        let conversation = self.conversations.get_mut(&id).expect("it is open");
+        let waits = (conversation.sent).saturating_sub(written - conversation.before);
         assert!(waits <= OUTBOX_BYTES, "heard while {waits} bytes wait");
-        assert!(message.payload().len() <= MAX_MESSAGE_BYTES);
-        *sent += 2 + message.payload().len();
+        let payload = message.payload();
+        assert!(payload.len() <= MAX_MESSAGE_BYTES);
+        let window_bits = conversation.window_bits.unwrap_or_default();
+        let deflated = self.deflater.deflate(window_bits, payload);
+        conversation.sent += 2 + deflated.unwrap_or(payload).len();
         cx.send(id, message);
     }
 
     fn close(&mut self, _: &mut Context<'_>, id: ConnectionId, _: Close<'_>) {
-        assert!(self.sent.remove(&id).is_some(), "closed twice");
+        assert!(self.conversations.remove(&id).is_some(), "closed twice");
     }
 }
 
@@ -355,32 +382,9 @@ impl Assets for Page {
     }
 }
 
-fn upgrade(path: &str) -> String {
-    format!(
-        "GET /{path} HTTP/1.1\r\nHost: veche\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: chat, veche.v1\r\n\
-         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
-    )
-}
-
-fn page(method: &str, path: &str) -> String {
-    format!("{method} /{path} HTTP/1.1\r\nHost: veche\r\n\r\n")
-}
-
-/// A frame from its description.
-fn frame(described: &[u8]) -> Vec<u8> {
-    let Some((&[fin, opcode], payload)) = described.split_first_chunk() else {
-        return Vec::new();
-    };
-    let fin = if fin == b'.' { 0x80 } else { 0 };
-    let opcode = char::from(opcode).to_digit(16).unwrap_or(1);
-    client_frame(fin | u8::try_from(opcode).unwrap(), KEY, payload)
-}
-
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const CLIENTS: usize = 3;
 const MAX_CONNECTIONS: usize = 2;
-const MAX_MESSAGE_BYTES: usize = 200;
+/// Enough for answers that are compressed.
+const MAX_MESSAGE_BYTES: usize = 3_000;
 const MAX_HEAD_BYTES: usize = 600;
 const OUTBOX_BYTES: usize = 500;
