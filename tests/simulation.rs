@@ -13,6 +13,8 @@
 
 #[path = "simulation/client.rs"]
 mod client;
+#[path = "simulation/deflate.rs"]
+mod deflate;
 #[path = "simulation/frames.rs"]
 mod frames;
 #[path = "simulation/hearing.rs"]

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::frames::{self, CLOSE, REQUEST};
+use super::deflate::Offer;
+use super::frames::{self, CLOSE};
 use super::ledger::Ledger;
 use super::line::Line;
 use super::scene::Scene;
@@ -37,6 +38,8 @@ pub struct Tab {
     pub is_stalled: bool,
     /// Asks for one thing at a time, since it was too slow.
     pub is_patient: bool,
+    /// How often in a hundred a command is compressed and says much for nothing.
+    pub wordy: usize,
     /// Whether a session may be forgotten by the server.
     pub may_be_forgotten: bool,
     pub scene: Scene,
@@ -45,12 +48,17 @@ pub struct Tab {
     next_cid: usize,
 }
 
-/// Frames that were parsed before: a broadcast is the same for all.
-pub type Parsed = Rc<RefCell<HashMap<Vec<u8>, Rc<Value>>>>;
+/// Frames that were parsed before, by their payload, and the window of a
+/// compressed one: a broadcast is the same for all.
+pub type Parsed = Rc<RefCell<HashMap<(Option<u8>, Vec<u8>), Rc<Value>>>>;
 
 /// A connection.
 pub struct Link {
     pub line: Rc<RefCell<Line>>,
+    pub offer: Option<Offer>,
+    /// The window of what the server sends compressed, in bits, where that was
+    /// agreed upon.
+    pub window_bits: Option<u8>,
     pub phase: Phase,
     pub input: Vec<u8>,
     /// Commands that are not answered yet.
@@ -135,6 +143,7 @@ impl Tab {
             not_before: Duration::ZERO,
             is_stalled: false,
             is_patient: false,
+            wordy: 0,
             may_be_forgotten: false,
             scene: scene.clone(),
             ledger: ledger.clone(),
@@ -145,9 +154,12 @@ impl Tab {
 
     /// Begins to speak on a new connection.
     pub fn connect(&mut self, line: Rc<RefCell<Line>>) {
-        line.borrow_mut().send(REQUEST.as_bytes());
+        let offer = Offer::choose(&self.scene);
+        line.borrow_mut().send(frames::request(offer).as_bytes());
         self.link = Some(Link {
             line,
+            offer,
+            window_bits: None,
             phase: Phase::Upgrading,
             input: Vec::new(),
             requests: BTreeMap::new(),
@@ -188,10 +200,13 @@ impl Tab {
             .is_some_and(|view| view.standing == Standing::In)
     }
 
-    /// Puts something into the outbox.
-    pub fn say(&mut self, to: To, padding: usize) {
+    /// Puts something into the outbox: so many letters, of few kinds or of many.
+    pub fn say(&mut self, to: To, letters: usize) {
         let cid = self.cid();
-        let text = format!("{cid} {}", "ж".repeat(padding));
+        let kinds = self.scene.pick(&[1, 4, 64]);
+        let letter = |_| char::from_u32(0x410 + u32::try_from(self.scene.below(kinds)).ok()?);
+        let words: String = (0..letters).filter_map(letter).collect();
+        let text = format!("{cid} {words}");
         let not_before = Duration::ZERO;
         self.outbox.push(Item {
             cid,
@@ -215,7 +230,13 @@ impl Tab {
         let text = command.to_string();
         self.scene
             .tell(format_args!("{} says {text:.150}", self.label));
-        let bytes = frames::text(&self.scene, &text);
+        let may_deflate = self.link.as_ref().is_some_and(|l| l.window_bits.is_some());
+        let is_wordy = may_deflate && self.scene.chance(self.wordy);
+        let bytes = if is_wordy || may_deflate && self.scene.chance(15) {
+            frames::compressed_text(&self.scene, &text, is_wordy)
+        } else {
+            frames::text(&self.scene, &text)
+        };
         self.write(&bytes);
     }
 

@@ -1,6 +1,7 @@
 //! A client's frames (RFC 6455 §5.2), written for the simulation alone, so
 //! that it does not share the server's mistakes.
 
+use super::deflate::{Offer, compressed};
 use super::scene::Scene;
 
 pub const TEXT: u8 = 1;
@@ -8,18 +9,34 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-pub const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: veche\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// Asks for a WebSocket (§4.1).
+pub fn request(offer: Option<Offer>) -> String {
+    let extensions = offer.map_or_else(String::new, |offer| {
+        format!("Sec-WebSocket-Extensions: {}\r\n", offer.extension)
+    });
+    format!(
+        "GET /ws HTTP/1.1\r\nHost: veche\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extensions}\r\n"
+    )
+}
 
 /// A text, whole or in fragments with a Ping between them.
 pub fn text(scene: &Scene, text: &str) -> Vec<u8> {
-    let payload = text.as_bytes();
+    message(scene, TEXT, text.as_bytes())
+}
+
+/// The same, compressed; a wordy one says much that means nothing.
+pub fn compressed_text(scene: &Scene, text: &str, is_wordy: bool) -> Vec<u8> {
+    message(scene, RSV1 | TEXT, &compressed(scene, text, is_wordy))
+}
+
+fn message(scene: &Scene, first_byte: u8, payload: &[u8]) -> Vec<u8> {
     if !scene.chance(5) {
-        return frame(scene, 0x80 | TEXT, payload);
+        return frame(scene, 0x80 | first_byte, payload);
     }
     let (first, rest) = payload.split_at(scene.below(payload.len()));
-    let mut bytes = frame(scene, TEXT, first);
+    let mut bytes = frame(scene, first_byte, first);
     bytes.extend(frame(scene, 0x80 | PING, b"between"));
     bytes.extend(frame(scene, 0x80, rest));
     bytes
@@ -49,10 +66,18 @@ pub fn frame(scene: &Scene, first_byte: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Takes a server's frame off the front of the input: its opcode and payload.
-pub fn take(input: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
+/// A server's frame.
+pub struct Frame {
+    pub opcode: u8,
+    /// It has RSV1 (RFC 7692 §6).
+    pub is_deflated: bool,
+    pub payload: Vec<u8>,
+}
+
+/// Takes a server's frame off the front of the input.
+pub fn take(input: &mut Vec<u8>) -> Option<Frame> {
     let (&first, &second) = (input.first()?, input.get(1)?);
-    assert_eq!(first & 0xf0, 0x80, "servers of chats send whole frames");
+    assert_eq!(first & 0xb0, 0x80, "servers of chats send whole frames");
     assert_eq!(second & 0x80, 0, "servers do not mask");
     let (length, header) = match second {
         126 => {
@@ -69,5 +94,11 @@ pub fn take(input: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     };
     let payload = input.get(header..header + length)?.to_vec();
     input.drain(..header + length);
-    Some((first & 0x0f, payload))
+    Some(Frame {
+        opcode: first & 0x0f,
+        is_deflated: first & RSV1 != 0,
+        payload,
+    })
 }
+
+const RSV1: u8 = 0x40;

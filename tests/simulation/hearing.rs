@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::{Phase, Request, Tab, To};
-use super::frames::{self, CLOSE, PING, PONG, TEXT};
+use super::deflate::{MAX_WINDOW_BITS, MIN_DEFLATED_BYTES, Offer, meaning};
+use super::frames::{self, CLOSE, Frame, PING, PONG, TEXT};
 use super::view::{Standing, Taken, View, string};
 
 impl Tab {
@@ -19,10 +20,10 @@ impl Tab {
         self.take_head();
         while let Some(link) = &mut self.link
             && link.phase != Phase::Upgrading
-            && let Some((opcode, payload)) = frames::take(&mut link.input)
+            && let Some(frame) = frames::take(&mut link.input)
         {
             assert!(!link.got_close, "{}: a frame after Close", self.label);
-            self.take_frame(opcode, payload);
+            self.take_frame(frame);
         }
         let is_over = self
             .link
@@ -52,6 +53,7 @@ impl Tab {
         };
         let head = String::from_utf8(link.input.drain(..end + 4).collect()).unwrap();
         if head.starts_with("HTTP/1.1 101 ") {
+            link.window_bits = Offer::agreed(link.offer, &head);
             let has_greeted = !link.requests.is_empty();
             link.phase = if has_greeted {
                 Phase::Greeting
@@ -68,14 +70,29 @@ impl Tab {
         }
     }
 
-    fn take_frame(&mut self, opcode: u8, payload: Vec<u8>) {
+    fn take_frame(&mut self, frame: Frame) {
+        let Frame {
+            opcode,
+            is_deflated,
+            payload,
+        } = frame;
+        let window_bits = self.link.as_ref().unwrap().window_bits;
+        let may_be = opcode == TEXT && window_bits.is_some();
+        assert!(may_be || !is_deflated, "{}: RSV1", self.label);
         match opcode {
             TEXT => {
-                let known = self.parsed.borrow().get(&payload).cloned();
+                let is_small = payload.len() < MIN_DEFLATED_BYTES;
+                assert!(
+                    is_deflated || is_small || window_bits != Some(MAX_WINDOW_BITS),
+                    "{} gets {} bytes as they are",
+                    self.label,
+                    payload.len()
+                );
+                let key = (window_bits.filter(|_| is_deflated), payload);
+                let known = self.parsed.borrow().get(&key).cloned();
                 let frame = known.unwrap_or_else(|| {
-                    let frame: Value = serde_json::from_slice(&payload).expect("JSON");
-                    let frame = Rc::new(frame);
-                    self.parsed.borrow_mut().insert(payload, Rc::clone(&frame));
+                    let frame = Rc::new(parse(key.0, &key.1));
+                    self.parsed.borrow_mut().insert(key, Rc::clone(&frame));
                     frame
                 });
                 let text = || frame.to_string();
@@ -350,6 +367,16 @@ impl Tab {
             _ => {}
         }
     }
+}
+
+/// What a text means, compressed for a window of so many bits or as it is.
+fn parse(window_bits: Option<u8>, payload: &[u8]) -> Value {
+    let Some(bits) = window_bits else {
+        return serde_json::from_slice(payload).expect("JSON");
+    };
+    let text = meaning(payload, bits);
+    assert!(payload.len() < text.len(), "compressed for nothing");
+    serde_json::from_slice(&text).expect("JSON")
 }
 
 /// Only made where it is shown.

@@ -26,7 +26,13 @@ pub struct Plan {
     pub trouble: usize,
     pub chops: usize,
     pub capacity: usize,
+    /// How often in a hundred a text has tens of kilobytes.
     pub long_texts: usize,
+    /// How often one has a few, as what is compressed has.
+    pub kilobyte_texts: usize,
+    /// How often in a hundred a command that may be compressed says much for
+    /// nothing.
+    pub wordy: usize,
 }
 
 const MAIN_ROOMS: [&str; 3] = ["lobby", "kitchen", "площадь"];
@@ -49,7 +55,7 @@ impl Plan {
             tabs,
             rooms: MAIN_ROOMS[..if is_crowd { 1 } else { count }].to_vec(),
             steps: if is_crowd { 60 } else { 60 + scene.below(100) },
-            tape_bytes: scene.pick(&[300, 600, 1_200, 4_000, 256 << 10]),
+            tape_bytes: scene.pick(&[300, 600, 1_200, 4_000, 12_000, 256 << 10]),
             outbox_bytes: scene.pick(&[300, 1_000, 4_000, 20_000, 1 << 20]),
             keep_messages: scene.pick(&[0, 0, 5, 30]),
             max_sessions: one_in(4, 1, 10_000),
@@ -61,6 +67,8 @@ impl Plan {
             chops: scene.pick(&[0, 20, 70]),
             capacity: scene.pick(&[50, 400, 3_000, usize::MAX]),
             long_texts: one_in(6, 20, 0),
+            kilobyte_texts: scene.pick(&[0, 0, 10, 40]),
+            wordy: one_in(120, 40, 0),
         }
     }
 

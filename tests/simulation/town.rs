@@ -66,6 +66,7 @@ impl Town {
             let label = format!("p{person}t{number}");
             let mut tab = Tab::new(label, &people[person], &scene, &ledger, &parsed);
             tab.may_be_forgotten = plan.max_sessions < 100;
+            tab.wordy = plan.wordy;
             for room in &plan.rooms {
                 if scene.chance(70) || plan.rooms.len() == 1 {
                     tab.wanted.insert((*room).to_owned());
@@ -134,7 +135,7 @@ impl Town {
         };
         let other = scene.below(self.tabs.len());
         let other = self.tabs[other].me.clone();
-        let long_texts = self.plan.long_texts;
+        let (long, kilobytes) = (self.plan.long_texts, self.plan.kilobyte_texts);
         let tab = &mut self.tabs[tab];
         if !tab.is_welcome() || tab.is_stalled {
             return;
@@ -143,9 +144,12 @@ impl Town {
         match scene.below(20) {
             0..8 if tab.wanted.contains(room) => {
                 for _ in 0..1 + scene.below(3) {
-                    let is_long = scene.chance(long_texts);
-                    let padding = if is_long { 10_000 } else { scene.below(60) };
-                    tab.say(To::Room(room.to_owned()), padding);
+                    let letters = match () {
+                        () if scene.chance(long) => 10_000,
+                        () if scene.chance(kilobytes) => 400 + scene.below(1_000),
+                        () => scene.below(60),
+                    };
+                    tab.say(To::Room(room.to_owned()), letters);
                 }
             }
             8 | 9 if !other.is_empty() => tab.say(To::Person(other), scene.below(60)),
@@ -342,7 +346,7 @@ impl Town {
         let max_rooms = self.plan.rooms.len() + 2;
         assert!(rooms <= max_rooms, "{rooms} rooms");
         // Who is being closed may be the last subscriber of rooms that were.
-        let topics = rooms + self.lines.len() * max_rooms;
+        let topics = 2 * rooms + self.lines.len() * max_rooms;
         assert!(usage.topics <= topics, "{usage:?}");
         assert!(usage.connections == self.lines.len(), "{usage:?}");
     }
