@@ -160,16 +160,7 @@ impl Tab {
                     self.acknowledge(entry);
                 }
             }
-            ("left", Request::Leave { .. }) => {
-                self.view(&room).lose();
-                // A join that waited is taken back, and needs no answer.
-                let is_it = |r: &Request| matches!(r, Request::Join { room: r, .. } if *r == room);
-                self.link
-                    .as_mut()
-                    .unwrap()
-                    .requests
-                    .retain(|_, r| !is_it(r));
-            }
+            ("left", Request::Leave { .. }) => self.view(&room).lose(),
             ("history", Request::After { room, epoch, seq }) => {
                 self.take_history(&room, &epoch, Some(seq), None, frame);
             }
