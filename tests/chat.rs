@@ -1044,6 +1044,43 @@ fn nobody_sees_what_is_not_kept_yet() {
 }
 
 #[test]
+fn members_get_all_that_a_slow_journal_keeps_at_once() {
+    const MESSAGES: u64 = 4_000;
+    let journal = Slow::default();
+    let unlimited = Settings {
+        rate_per_second: 0,
+        ..Settings::default()
+    };
+    let mut town = town_over(unlimited, journal.clone());
+    let (mut ann, _) = guest(&mut town, "Ann");
+    tell(
+        &mut town,
+        &mut ann,
+        json!({"type": "join", "room": "lobby"}),
+    );
+    journal.finish(empty_room());
+    wake(&mut town);
+    for number in 1..=MESSAGES {
+        tell(&mut town, &mut ann, say(&number.to_string(), "x"));
+    }
+    ann.frames();
+    for seq in 1..=MESSAGES {
+        let Some(Job::Append { draft, .. }) = journal.0.borrow().jobs.front().cloned() else {
+            panic!("an entry waits");
+        };
+        let entry = veche::chat::Entry { seq, draft };
+        journal.finish(Outcome::Appended(entry));
+    }
+    wake(&mut town);
+    // More than a room keeps for those who receive slowly.
+    town.advance(seconds(1));
+    let heard = ann.frames();
+    let bytes: usize = heard.iter().map(|frame| frame.to_string().len()).sum();
+    assert!(bytes > Config::default().tape_bytes, "{bytes}");
+    assert!(heard.iter().map(|frame| &frame["seq"]).eq(1..=MESSAGES));
+}
+
+#[test]
 fn journal_that_fails_or_is_behind_is_told_to_those_who_asked() {
     let journal = Slow::default();
     let mut town = town_over(Settings::default(), journal.clone());

@@ -198,15 +198,26 @@ impl<J: Journal> Chat<J> {
         Ok(())
     }
 
-    /// Goes on with what the journal has done.
+    /// Goes on with what the journal has done. When it was slow, that may be
+    /// more at once than rooms keep for those who read along: they are given
+    /// the time to.
     pub(super) fn take_outcomes(&mut self, cx: &mut Context<'_>) {
+        if cx.now() < self.outcomes_at {
+            return cx.tick_at(self.outcomes_at);
+        }
+        let mut published = 0;
         while let Some(outcome) = self.journal.outcome() {
             let Some(pending) = self.pending.pop_front() else {
                 error!("the journal answered what nobody asked");
                 return;
             };
             match pending {
-                Pending::Entry { room, id, cid } => self.entry_done(cx, room, id, &cid, outcome),
+                Pending::Entry { room, id, cid } => {
+                    if let Outcome::Appended(entry) = &outcome {
+                        published += ENTRY_BYTES + entry.draft.text.len();
+                    }
+                    self.entry_done(cx, room, id, &cid, outcome);
+                }
                 Pending::Load { room } => self.loaded(cx, room, outcome),
                 Pending::History {
                     room,
@@ -217,6 +228,10 @@ impl<J: Journal> Chat<J> {
                     cx.release(id);
                     history_done(cx, &room, page, id, cid.as_deref(), outcome);
                 }
+            }
+            if published >= PUBLISHED_BYTES {
+                self.outcomes_at = cx.now() + PUBLISHED_PAUSE;
+                return cx.tick_at(self.outcomes_at);
             }
         }
     }
@@ -338,6 +353,14 @@ pub(super) fn busy() -> Error {
 
 /// What a batch of a slow disk takes.
 const BUSY_RETRY: Duration = Duration::from_millis(500);
+
+/// What is published between two pauses, and how long they are: far from a
+/// room's tape in the longest time that its topic rests.
+const PUBLISHED_BYTES: usize = 32 << 10;
+const PUBLISHED_PAUSE: Duration = Duration::from_millis(4);
+
+/// What an entry takes beside its text, about.
+const ENTRY_BYTES: usize = 150;
 
 /// Whom a list of people names, for those who read it.
 pub(super) fn names_of(people: &[Person]) -> String {

@@ -111,6 +111,8 @@ pub struct Chat<J> {
     next_topic: u64,
     /// What was asked of the journal and is not answered yet, in order.
     pending: VecDeque<Pending>,
+    /// When to look for the next answers.
+    outcomes_at: Duration,
     /// What is to be done when.
     agenda: BinaryHeap<Reverse<(Duration, Due)>>,
     rate: Rate,
@@ -164,6 +166,7 @@ impl<J: Journal> Chat<J> {
             rooms_by_name: HashMap::new(),
             next_topic: 0,
             pending: VecDeque::new(),
+            outcomes_at: Duration::ZERO,
             agenda: BinaryHeap::new(),
             addresses: HashMap::new(),
             max_addresses: 0,
@@ -349,6 +352,7 @@ impl<J: Journal> Handler for Chat<J> {
 
     fn tick(&mut self, cx: &mut Context<'_>) {
         self.do_what_is_due(cx);
+        self.take_outcomes(cx);
     }
 }
 
