@@ -18,8 +18,11 @@ use core::fmt;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use log::debug;
+use signal_hook::consts::SIGXFSZ;
+use signal_hook::flag;
 
 use crate::chat::{Chat, SUBPROTOCOL};
 #[cfg(feature = "sqlite")]
@@ -64,6 +67,8 @@ pub fn complain(error: &Error) {
 }
 
 fn serve(options: Options) -> Result<(), Error> {
+    // A file that may not grow is an error where it is written.
+    flag::register(SIGXFSZ, Arc::default()).map_err(Error::Descriptors)?;
     logging::start(options.log).map_err(Error::Descriptors)?;
     let mut output = Output::new(io::stdout()).map_err(Error::Descriptors)?;
     let mut say = |line: &str| output.line(line.as_bytes());

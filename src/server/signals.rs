@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
 
 use crate::websocket::close::{Close, CloseCode};
@@ -14,8 +14,8 @@ use crate::websocket::close::{Close, CloseCode};
 /// SIGTERM closes every connection with 1012, since a service manager starts
 /// the server again; SIGINT with 1001. A second one drops what is left.
 ///
-/// SIGHUP is survived, so that closing a terminal ends no chat; SIGPIPE and
-/// SIGXFSZ are met as errors where they arise.
+/// SIGHUP is survived, so that closing a terminal ends no chat; Rust's runtime
+/// ignores SIGPIPE already.
 #[derive(Debug)]
 pub(super) struct StopSignals {
     /// Each has a byte for each time its signal came, and what that means.
@@ -24,10 +24,7 @@ pub(super) struct StopSignals {
 
 impl StopSignals {
     pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
-        // Rust's runtime ignores SIGPIPE already.
-        for signal in [SIGHUP, SIGXFSZ] {
-            flag::register(signal, Arc::default())?;
-        }
+        flag::register(SIGHUP, Arc::default())?;
         let arrivals_of = |signal| {
             let (arrivals, handler) = StdUnixStream::pair()?;
             arrivals.set_nonblocking(true)?;

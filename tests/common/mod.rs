@@ -42,8 +42,13 @@ pub fn command_redirected(redirection: &str) -> Command {
 
 /// The program, with so many descriptors.
 pub fn command_with_descriptors(most: u32) -> Command {
+    command_limited(&format!("ulimit -n {most}"))
+}
+
+/// The program, by a shell that limits it first.
+pub fn command_limited(limit: &str) -> Command {
     let mut command = command_of("/bin/sh");
-    command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+    command.args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")]);
     command.arg(env!("CARGO_BIN_EXE_veche"));
     command
 }
@@ -192,6 +197,21 @@ impl Program {
         let kill = format!("kill -{name} {}", self.child.id());
         let status = Command::new("/bin/sh").args(["-c", &kill]).status();
         assert!(status.expect("a shell").success(), "{kill}");
+    }
+
+    /// The processor's time that it has used.
+    #[cfg(target_os = "linux")]
+    pub fn processor_time(&self) -> Duration {
+        let ticks = [13, 14].map(|field| self.stat(field).parse::<u64>().expect("a number"));
+        // Hundredths of a second, on every Linux there is.
+        Duration::from_millis(10 * (ticks[0] + ticks[1]))
+    }
+
+    /// A field of `/proc/PID/stat`, counted from 0.
+    #[cfg(target_os = "linux")]
+    pub fn stat(&self, field: usize) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("a process");
+        stat.split(' ').nth(field).expect("a field").to_owned()
     }
 
     /// Waits until it says a line of which `found` makes something.

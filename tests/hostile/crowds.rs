@@ -292,21 +292,8 @@ impl Program {
         sockets.count() - OWN_SOCKETS
     }
 
-    /// The processor's time that it has used.
-    fn processor_time(&self) -> Duration {
-        let ticks = [13, 14].map(|field| self.stat(field).parse::<u64>().unwrap());
-        // Hundredths of a second, on every Linux there is.
-        Duration::from_millis(10 * (ticks[0] + ticks[1]))
-    }
-
     fn state(&self) -> String {
         self.stat(2)
-    }
-
-    /// A field of `/proc/PID/stat`, counted from 0.
-    fn stat(&self, field: usize) -> String {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        stat.split(' ').nth(field).unwrap().to_owned()
     }
 }
 

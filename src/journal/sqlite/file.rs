@@ -125,7 +125,7 @@ fn open(
     let connection = Connection::open_with_flags(&path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     prepare(&connection, &path, migrations)?;
-    connection.pragma_update(None, "synchronous", durability.name())?;
+    connection.pragma_update(None, "synchronous", Durability::Full.name())?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES)?;
     connection.set_prepared_statement_cache_capacity(store::STATEMENTS);
@@ -133,6 +133,8 @@ fn open(
         store::renew_epochs(&connection)?;
         info!("{}: rooms have a new epoch", path.display());
     }
+    // What was written until here is on the disk.
+    connection.pragma_update(None, "synchronous", durability.name())?;
     let identity = Identity::of(&path).map_err(Why::Io)?;
     Ok(Database {
         connection,

@@ -18,7 +18,7 @@
 use core::fmt;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -96,7 +96,8 @@ impl SqliteJournal {
 
     fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
-            // The thread takes orders until there can be none any more.
+            // The thread takes orders until there can be none any more; where it
+            // has panicked, they fail.
             let _ = orders.send(order);
         }
     }
@@ -115,7 +116,11 @@ impl Journal for SqliteJournal {
     }
 
     fn outcome(&mut self) -> Option<Outcome> {
-        let outcome = self.outcomes.try_recv().ok()?;
+        let outcome = match self.outcomes.try_recv() {
+            Ok(outcome) => outcome,
+            Err(TryRecvError::Disconnected) if !self.costs.is_empty() => Outcome::Failed,
+            Err(_) => return None,
+        };
         self.bytes -= self.costs.pop_front().unwrap_or_default();
         Some(outcome)
     }

@@ -491,5 +491,64 @@ fn epochs_are_new_where_entries_may_be_missing_or_it_is_asked_for() {
     assert_ne!(Desk::open(&file).load("lobby").0, second);
 }
 
+#[test]
+fn that_entries_may_be_missing_is_on_record_before_the_first_of_them() {
+    let folder = Folder::new();
+    let file = folder.file();
+    let open = || Desk::with(&file, Durability::Normal, Retention::default());
+    let mut desk = open();
+    desk.say("lobby", "x");
+    let epoch = desk.load("lobby").0;
+    drop(desk);
+    let mut desk = open();
+    desk.say("lobby", "y");
+
+    // A power cut after which only the first transaction is on the disk.
+    let cut = folder.0.join("cut.db");
+    fs::copy(&file, &cut).expect("a copy");
+    let wal = fs::read(folder.0.join("veche.db-wal")).expect("what is not carried over");
+    fs::write(folder.0.join("cut.db-wal"), first_transaction(&wal)).expect("a copy");
+    let connection = Connection::open(&cut).expect("a database");
+    connection
+        .execute("UPDATE state SET boot = 'another'", [])
+        .expect("another start of the machine");
+    drop(connection);
+    let (after, seq, ..) = Desk::open(&cut).load("lobby");
+    assert_eq!(seq, 1);
+    assert_ne!(after, epoch);
+}
+
+/// The start of a log: its header, and the frames up to the first that ends a
+/// transaction (<https://sqlite.org/fileformat2.html#walformat>).
+fn first_transaction(wal: &[u8]) -> &[u8] {
+    let number = |at: usize| u32::from_be_bytes(wal[at..at + 4].try_into().expect("a number"));
+    let frame = 24 + usize::try_from(number(8)).expect("the size of a page");
+    let mut frames = (32..).step_by(frame);
+    let last = frames.find(|&at| number(at + 4) != 0).expect("a frame");
+    &wal[..last + frame]
+}
+
+#[test]
+fn jobs_fail_when_the_thread_is_gone() {
+    let folder = Folder::new();
+    let database = Database::open(&folder.file(), Durability::Full, false).expect("a database");
+    let journal = SqliteJournal::start(database, Retention::default(), || panic!("on purpose"));
+    let mut journal = journal.expect("a thread");
+    let mut ask = |cid| {
+        journal.submit(append("lobby", cid, "x")).expect("not busy");
+        let deadline = std::time::Instant::now() + DEADLINE;
+        loop {
+            if let Some(outcome) = journal.outcome() {
+                return outcome;
+            }
+            assert!(std::time::Instant::now() < deadline, "an outcome in time");
+            thread::yield_now();
+        }
+    };
+    assert_eq!(seq_of(ask("x")), 1);
+    assert_eq!(ask("y"), Outcome::Failed);
+    assert_eq!(ask("z"), Outcome::Failed);
+}
+
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -11,7 +11,7 @@ use log::{error, info, warn};
 use rusqlite::Connection;
 
 use super::Retention;
-use super::file::{Database, boot};
+use super::file::{Database, Durability, boot};
 use super::store::{self, Room};
 use crate::chat::{Draft, Entry, Job, Outcome, Page, Person};
 
@@ -195,9 +195,9 @@ impl Writer {
         &mut self,
         work: &mut impl FnMut(&mut Self) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        self.prepare()?;
         self.database.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let done = self.prepare().and_then(|()| {
-            let done = work(self)?;
+        let done = work(self).and_then(|done| {
             for room in self.changed.keys() {
                 if let Some(Room {
                     id: Some(id), seq, ..
@@ -212,7 +212,6 @@ impl Writer {
         match done {
             Ok(done) => {
                 self.changed.clear();
-                self.is_unclean = true;
                 self.checkpoint_at = Some(Instant::now() + CHECKPOINT_PAUSE);
                 Ok(done)
             }
@@ -229,17 +228,23 @@ impl Writer {
         }
     }
 
-    /// Takes note once that something is written from now on.
-    fn prepare(&self) -> rusqlite::Result<()> {
+    /// Takes note once that something is written from now on. That has to be on
+    /// the disk before anything else is: what a power cut takes away would not
+    /// be missed otherwise.
+    fn prepare(&mut self) -> rusqlite::Result<()> {
+        if self.is_unclean {
+            return Ok(());
+        }
         let Database {
             connection,
             durability,
             ..
         } = &self.database;
-        if self.is_unclean {
-            return Ok(());
-        }
-        store::set_unclean(connection, &boot(), *durability)
+        connection.pragma_update(None, "synchronous", Durability::Full.name())?;
+        store::set_unclean(connection, &boot(), *durability)?;
+        connection.pragma_update(None, "synchronous", durability.name())?;
+        self.is_unclean = true;
+        Ok(())
     }
 
     /// Does what an order says, in a transaction where it writes.
@@ -277,7 +282,7 @@ impl Writer {
         }
         room.seq += 1;
         store::see(connection, person, secret, draft.time)?;
-        if room.seq - room.oldest >= keep.saturating_add(PRUNE_SLACK) {
+        if room.seq.saturating_sub(room.oldest) >= keep.saturating_add(PRUNE_SLACK) {
             let last = (room.oldest + PRUNE_STEP).min(room.seq - keep);
             store::delete_up_to(connection, id, last)?;
             room.oldest = last + 1;
