@@ -43,7 +43,10 @@ impl<'a> Lines<'a> {
         while self.place < self.source.len() {
             let mut from = self.skip_blanks();
             if self.begins_with(from, b"/*") {
-                self.place = self.end_of_comment(from);
+                self.place = self.end_of_comment(from, b"*/");
+                from = self.skip_blanks();
+            } else if self.begins_with(from, b"<!--") {
+                self.place = self.end_of_comment(from, b"-->");
                 from = self.skip_blanks();
             }
             let to = self.end_of_line();
@@ -76,11 +79,11 @@ impl<'a> Lines<'a> {
         true
     }
 
-    const fn end_of_comment(&self, from: usize) -> usize {
+    const fn end_of_comment(&self, from: usize, end: &[u8]) -> usize {
         let mut place = from + 2;
         while place < self.source.len() {
-            if self.begins_with(place, b"*/") {
-                return place + 2;
+            if self.begins_with(place, end) {
+                return place + end.len();
             }
             place += 1;
         }
@@ -120,6 +123,7 @@ mod tests {
     #[test]
     fn what_stands_behind_a_comment_stays() {
         assert_eq!(stripped("/* a */ x();\n/* b\n */ y();"), "x();\ny();");
+        assert_eq!(stripped("<!-- a --> <p>\n<!-- b\n-->\n</p>"), "<p>\n</p>");
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 value_name: "ADDRESS",
                 default: "127.0.0.1:7777",
                 field: Field::Listen(|options| &mut options.listen),
-                help: "HOST:PORT to listen at, or either alone; 0.0.0.0 and [::] are all addresses of this machine, port 0 is any free one",
+                help: "HOST:PORT to listen at, or either alone; 0.0.0.0 or [::] for all addresses, port 0 for any free one",
             },
             #[cfg(feature = "sqlite")]
             OptionEntry {
@@ -76,7 +76,7 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 value_name: "DIR",
                 default: "",
                 field: Field::Folder(|options| &mut options.www),
-                help: "serve the page from this folder instead, and read it anew each time, for working on it",
+                help: "serve the page from this folder, read anew each time, for working on it",
             },
             OptionEntry {
                 name: "time-limit",
@@ -116,7 +116,7 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 value_name: "N",
                 default: "100000",
                 field: Field::Count(|options| &mut options.keep_messages),
-                help: "messages of each room that are kept, the newest; in memory no more than 4M of them",
+                help: "messages kept of each room, the newest; in memory 4M of them at most",
             },
             #[cfg(feature = "sqlite")]
             OptionEntry {
@@ -150,7 +150,7 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 value_name: "ORIGINS",
                 default: "",
                 field: Field::Origins(|options| &mut options.server.origins),
-                help: "pages of other sites that may connect, such as https://a.example,http://b.example, or * for all; those of this server's own host always may",
+                help: "other sites whose pages may connect, such as https://a.example,http://b.example, or * for all",
             },
             OptionEntry {
                 name: "trusted-proxy",
@@ -171,21 +171,21 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 value_name: "N",
                 default: "256",
                 field: Field::Count(|options| &mut options.server.max_connections_per_address),
-                help: "of them from one address, enough for an office behind one; this machine is exempt, since a proxy stands there",
+                help: "of them from one address, enough for an office; this machine is exempt",
             },
             OptionEntry {
                 name: "max-message-bytes",
                 value_name: "BYTES",
                 default: "1M",
                 field: Field::Bytes(|options| &mut options.server.max_message_bytes),
-                help: "the largest WebSocket message, of whatever kind; a larger one ends its connection",
+                help: "the largest WebSocket message; a larger one ends its connection",
             },
             OptionEntry {
                 name: "max-head-bytes",
                 value_name: "BYTES",
                 default: "16K",
                 field: Field::Bytes(|options| &mut options.server.max_head_bytes),
-                help: "the largest request head, with room for the cookies of a site beside this server",
+                help: "the largest request head, with room for the cookies of a site",
             },
             OptionEntry {
                 name: "max-headers",
