@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::common::{Line, Program, command};
+use crate::common::{DEADLINE, Line, Program, command};
 use crate::guest::{Guest, seqs};
 use crate::{Folder, Locker, rows};
 
@@ -210,7 +210,9 @@ fn lock_of_another_program_is_waited_for_and_all_that_was_taken_is_answered_in_o
     // Beyond so many jobs each is told to come again.
     let mut busy: [Vec<Value>; 4] = Default::default();
     let mut refused = 0;
+    let deadline = Instant::now() + DEADLINE;
     while refused < 4 * EACH - JOBS {
+        assert!(Instant::now() < deadline, "{refused} refused in time");
         // Whoever waits for an answer gets a pong only behind it.
         for (guest, busy) in guests.iter_mut().zip(&mut busy) {
             guest.tell(&json!({"type": "ping", "n": 1})).unwrap();
