@@ -32,23 +32,25 @@ fn graceful_restart_tells_everybody_all_that_is_kept_before_the_close() {
             *last = first.hear().unwrap()["seq"].as_u64().unwrap();
         }
         program.signal("TERM");
-        for (guest, last) in &mut guests {
-            let close = hear_close(guest, |message| *last = message["seq"].as_u64().unwrap());
+        let lasts = guests.into_iter().map(|(mut guest, mut last)| {
+            let close = hear_close(&mut guest, |message| {
+                last = message["seq"].as_u64().unwrap()
+            });
             let (code, reason) = close.expect("a Close");
             assert_eq!(code, 1012);
             let retry = reason.strip_prefix("retry_ms=").expect("when to come back");
             assert!(retry.parse::<u64>().is_ok(), "{reason}");
-        }
+            last
+        });
+        let lasts: Vec<_> = lasts.collect();
         let ended = program.wait();
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         assert_eq!(folder.wal_bytes(), 0);
         let kept = rows(&folder.file()).len() as u64;
-        for (_, last) in guests {
-            assert_eq!(
-                last, kept,
-                "the last that was heard is the last that is kept"
-            );
-        }
+        assert_eq!(
+            lasts, [kept; 4],
+            "the last that was heard is the last that is kept"
+        );
     }
 }
 
