@@ -87,8 +87,8 @@ impl Case {
         let taken = server.threads();
         let figures = Figures([
             count as f64 / window.length.as_secs_f64(),
-            percentile(&mut window.times, 0.5) / 1e3,
-            percentile(&mut window.times, 0.99) / 1e3,
+            percentile(&mut window.times, 500) / 1e3,
+            percentile(&mut window.times, 990) / 1e3,
             each(taken.rest.saturating_sub(theirs.rest)),
             each(taken.journal.saturating_sub(theirs.journal)),
             each(server::own_time().saturating_sub(own)),
@@ -173,15 +173,15 @@ fn print(cases: &[Case], figures: &[Figures]) {
     }
 }
 
-/// The value that a part of all is not above.
-fn percentile(values: &mut [f64], part: f64) -> f64 {
+/// The value that so many of a thousand are not above.
+fn percentile(values: &mut [f64], permille: usize) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
-    let place = (values.len() as f64 * part) as usize;
+    let place = values.len() * permille / 1000;
     values[place.min(values.len() - 1)]
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
-    percentile(&mut values, 0.5)
+    percentile(&mut values, 500)
 }
 
 fn micros(time: Duration) -> f64 {

@@ -35,9 +35,9 @@ pub(crate) fn measure() {
                 println!(
                     "{:7} {call:8} {rate:>10.0} {:>8.1} {:>8.1} {:>8.0} {:>8.0}",
                     durability.name(),
-                    percentile(own, 0.5),
-                    percentile(own, 0.999),
-                    percentile(own, 1.0),
+                    percentile(own, 500),
+                    percentile(own, 999),
+                    percentile(own, 1000),
                     micros(*longest),
                 );
             }

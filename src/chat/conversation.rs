@@ -345,8 +345,9 @@ pub(super) fn busy() -> Error {
     Error::from(ErrorCode::Busy).retry_ms(millis(BUSY_RETRY))
 }
 
-/// What the journal's outcomes may publish in a turn: a part of what a room's
-/// tape holds, so that no batch makes those lag who read fast.
+/// What the journal's outcomes may publish between two ticks, of which a turn
+/// has one: a part of what a room's tape holds by default, so that no batch makes
+/// those lag who read fast.
 const MAX_PUBLISHED_BYTES: usize = 64 << 10;
 
 /// What a batch of a slow disk takes.

@@ -47,7 +47,7 @@ fn file_that_is_no_database_of_this_program_is_refused_and_left_alone() {
     let mut bytes = fs::read(&damaged).unwrap();
     bytes[100..4_000].fill(0xff);
     fs::write(&damaged, bytes).unwrap();
-    assert_refused_and_same(&damaged, "it is damaged; put a copy in its place");
+    assert_refused_and_same(&damaged, "it is damaged, or beside it is");
 
     // It is read no further than it must be: this may only show later.
     let cut = made(&folder, "cut.db");

@@ -114,6 +114,8 @@ impl Command {
             _ => None,
         };
         match fields {
+            // No room has such an epoch; it may have to wait for one.
+            Some((Value::Text(epoch), _)) if epoch.len() > MAX_EPOCH_BYTES => Ok(None),
             Some((Value::Text(epoch), &Value::Number(seq))) => Ok(Some(Place {
                 epoch: epoch.clone(),
                 seq,
@@ -254,6 +256,9 @@ pub(in crate::chat) fn is_too_deep(text: &str) -> bool {
 
 /// How deep JSON may nest; the deepest command needs 2.
 const MAX_DEPTH: usize = 16;
+
+/// Longer than any epoch is.
+const MAX_EPOCH_BYTES: usize = 64;
 
 /// Whether something may be a `cid`.
 pub(in crate::chat) fn is_cid(cid: &str) -> bool {

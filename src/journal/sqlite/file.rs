@@ -17,7 +17,7 @@
 //! ```sql
 //! SELECT entries.seq, time, entries.name, text
 //! FROM entries JOIN rooms ON rooms.id = entries.room
-//! WHERE rooms.name = 'lobby' ORDER BY seq DESC LIMIT 10;
+//! WHERE rooms.name = 'lobby' ORDER BY entries.seq DESC LIMIT 10;
 //! ```
 
 use core::fmt;
@@ -65,6 +65,8 @@ pub struct Database {
     /// Held as long as the database is open.
     _lock: File,
     identity: Identity,
+    /// That of `-wal`, where the newest of it is.
+    wal: Option<Identity>,
 }
 
 /// What a file is, whatever its name.
@@ -95,9 +97,12 @@ impl Database {
         })
     }
 
-    /// Whether the file still is where it was opened.
-    pub(super) fn is_in_place(&self) -> bool {
-        Identity::of(&self.path).is_ok_and(|identity| identity == self.identity)
+    /// Whether the file, with its `-wal`, still is where it was opened.
+    pub(super) fn is_in_place(&mut self) -> bool {
+        let wal = Identity::of(&beside(&self.path, "-wal")).ok();
+        // It comes with the first use.
+        self.wal = self.wal.or(wal);
+        wal == self.wal && Identity::of(&self.path).is_ok_and(|now| now == self.identity)
     }
 }
 
@@ -136,19 +141,23 @@ fn open(
     // What was written until here is on the disk.
     connection.pragma_update(None, "synchronous", durability.name())?;
     let identity = Identity::of(&path).map_err(Why::Io)?;
-    Ok(Database {
+    let mut database = Database {
         connection,
         path,
         durability,
         _lock: lock,
         identity,
-    })
+        wal: None,
+    };
+    database.is_in_place();
+    Ok(database)
 }
 
 /// The file itself, by whatever name it was called: two servers that call it
 /// differently have to see the same lock.
 fn resolve(file: &Path) -> Result<PathBuf, Why> {
     match fs::canonicalize(file) {
+        Err(_) if file.is_symlink() => Err(Why::DeadLink),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = file.file_name().ok_or(Why::NoFile)?;
             let folder = match file.parent() {
@@ -157,6 +166,10 @@ fn resolve(file: &Path) -> Result<PathBuf, Why> {
             };
             let folder = fs::canonicalize(folder).map_err(|_| Why::NoFolder)?;
             Ok(folder.join(name))
+        }
+        // Servers that come by different ones would each have a lock and a log.
+        Ok(path) if fs::metadata(&path).is_ok_and(|file| file.is_file() && file.nlink() > 1) => {
+            Err(Why::SeveralNames)
         }
         Ok(path) if path.is_file() => Ok(path),
         Ok(_) => Err(Why::NoFile),
@@ -251,6 +264,8 @@ pub struct OpenError {
 enum Why {
     NoFile,
     NoFolder,
+    DeadLink,
+    SeveralNames,
     InUse,
     ReadOnly,
     Foreign,
@@ -275,6 +290,10 @@ impl fmt::Display for OpenError {
         match &self.why {
             Why::NoFile => f.write_str("this names no file; name one, such as veche.db"),
             Why::NoFolder => f.write_str("there is no such folder; make it, or name another file"),
+            Why::DeadLink => f.write_str("this link leads nowhere; name the file itself"),
+            Why::SeveralNames => {
+                f.write_str("it has several names (hard links); remove all but one")
+            }
             Why::InUse => f.write_str(
                 "another server has it open; stop that one, or name another file with --db",
             ),
@@ -305,7 +324,7 @@ impl fmt::Display for OpenError {
                 }
                 Some(DatabaseCorrupt) => write!(
                     f,
-                    "it is damaged; put a copy in its place, or save what can be read: sqlite3 {file} .recover"
+                    "it is damaged, or beside it is the -wal of another file; put a copy in its place without that, or save what can be read: sqlite3 {file} .recover"
                 ),
                 Some(DiskFull) => f.write_str("the disk is full; make room"),
                 Some(CannotOpen) => f.write_str(

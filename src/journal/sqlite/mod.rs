@@ -106,7 +106,9 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     fn submit(&mut self, job: Job) -> Result<(), Busy> {
         let cost = cost_of(&job);
-        if self.costs.len() >= MAX_JOBS || self.bytes + cost > MAX_BYTES {
+        let is_full = self.costs.len() >= MAX_JOBS || self.bytes + cost > MAX_BYTES;
+        // One alone may be as large as it is.
+        if is_full && !self.costs.is_empty() {
             return Err(Busy);
         }
         self.bytes += cost;
@@ -139,8 +141,10 @@ impl Journal for SqliteJournal {
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
         self.orders = None;
-        if self.finished.recv_timeout(FINISH_TIMEOUT).is_err() {
-            warn!("the disk is slow: the database is left to be repaired at the next start");
+        // Where answers are missing the time for them is over already.
+        let is_over = !self.costs.is_empty();
+        if is_over || self.finished.recv_timeout(FINISH_TIMEOUT).is_err() {
+            warn!("the file was slow or locked: the next start has to look through its -wal");
         }
     }
 }

@@ -336,6 +336,43 @@ fn entry_that_is_not_kept_leaves_no_hole_and_reading_goes_on() {
 }
 
 #[test]
+fn log_that_is_deleted_takes_nothing_with_it_that_was_kept() {
+    let folder = Folder::new();
+    let mut desk = Desk::open(&folder.file());
+    desk.say("lobby", "x");
+    fs::remove_file(folder.0.join("veche.db-wal")).expect("removed");
+    assert_eq!(desk.say("lobby", "y"), Outcome::Failed);
+    assert_eq!(desk.page(Page::After(0), 10), (vec![1], false));
+    drop(desk);
+    let mut desk = Desk::open(&folder.file());
+    assert_eq!(desk.load("lobby").2, [1]);
+    assert_eq!(seq_of(desk.say("lobby", "y")), 2);
+}
+
+#[test]
+fn entry_of_any_size_is_taken_when_nothing_waits() {
+    let folder = Folder::new();
+    let mut desk = Desk::open(&folder.file());
+    let text = "x".repeat(MAX_BYTES + 1);
+    assert_eq!(seq_of(desk.ask(append("lobby", "x", &text))), 1);
+}
+
+#[test]
+fn links_that_would_lead_two_servers_to_one_file_are_refused() {
+    let folder = Folder::new();
+    let file = folder.file();
+    let link = folder.0.join("link.db");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    assert!(refusal(&link).starts_with("this link leads nowhere; name"));
+    drop(Desk::open(&file));
+    let hard = folder.0.join("hard.db");
+    fs::hard_link(&file, &hard).expect("a link");
+    for name in [file, hard] {
+        assert!(refusal(&name).starts_with("it has several names (hard links); remove"));
+    }
+}
+
+#[test]
 fn another_program_that_has_it_locked_is_waited_for() {
     let folder = Folder::new();
     let mut desk = Desk::open(&folder.file());
@@ -404,7 +441,7 @@ fn damaged_database_is_refused_and_left_alone() {
     let mut bytes = fs::read(&file).expect("the file");
     bytes[100..4_000].fill(0xff);
     fs::write(&file, &bytes).expect("the file");
-    assert!(refusal(&file).starts_with("it is damaged; put a copy"));
+    assert!(refusal(&file).starts_with("it is damaged, or beside it"));
     assert_eq!(fs::read(&file).expect("the file"), bytes);
 }
 

@@ -91,7 +91,7 @@ impl Writer {
             is_unclean: false,
             is_failing: false,
             checkpoint_at: None,
-            sweep_at: Instant::now() + SWEEP_PAUSE,
+            sweep_at: Instant::now() + SWEEP_DELAY,
             swept: 0,
         }
     }
@@ -127,6 +127,8 @@ impl Writer {
         let outcomes = if !writes {
             self.read_only(batch)
         } else if !self.database.is_in_place() {
+            // What is in a `-wal` that has no name any more is carried over.
+            self.checkpoint_at = Some(Instant::now());
             self.lose();
             self.read_only(batch)
         } else {
@@ -159,7 +161,7 @@ impl Writer {
                 order => self.follow(order)?,
             };
             Some(outcome.unwrap_or_else(|error| {
-                self.fail(&error);
+                warn!("{}: {error}", self.database.path.display());
                 Outcome::Failed
             }))
         });
@@ -167,28 +169,27 @@ impl Writer {
     }
 
     /// Everything in one transaction, or nothing. While another program has the
-    /// database locked this waits: that passes.
+    /// database locked this waits, for a while: that passes.
     fn transact<T>(
         &mut self,
         mut work: impl FnMut(&mut Self) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let mut is_told = false;
-        loop {
+        let tries = if self.is_failing { 1 } else { BUSY_TRIES };
+        for count in 1..tries {
             let done = self.try_transact(&mut work);
-            match done
+            let code = done
                 .as_ref()
                 .err()
-                .and_then(rusqlite::Error::sqlite_error_code)
-            {
-                Some(rusqlite::ErrorCode::DatabaseBusy) => {
-                    if !mem::replace(&mut is_told, true) {
-                        let file = self.database.path.display();
-                        warn!("{file}: another program has it locked; messages wait");
-                    }
-                }
-                _ => return done,
+                .and_then(rusqlite::Error::sqlite_error_code);
+            if code != Some(rusqlite::ErrorCode::DatabaseBusy) {
+                return done;
+            }
+            if count == 1 {
+                let file = self.database.path.display();
+                warn!("{file}: another program has it locked; messages wait");
             }
         }
+        self.try_transact(&mut work)
     }
 
     fn try_transact<T>(
@@ -330,7 +331,10 @@ impl Writer {
             }
         }
         if self.sweep_at <= now {
-            let is_over = self.is_failing || !self.sweep().unwrap_or(false);
+            let is_over = !self.sweep().unwrap_or_else(|error| {
+                warn!("{}: {error}", self.database.path.display());
+                false
+            });
             if is_over {
                 self.swept = 0;
             }
@@ -417,16 +421,21 @@ fn is_append(order: &Order) -> bool {
 /// What is written is carried over when nothing was for so long.
 const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two rooms that are looked through for what is to go, and before all
-/// of them are again.
+/// How often a database that another program has locked is tried, for a second
+/// each: after that, messages are refused, and reading goes on.
+const BUSY_TRIES: u32 = 10;
+
+/// After the start, between two rooms that are looked through for what is to go,
+/// and before all of them are again.
+const SWEEP_DELAY: Duration = Duration::from_secs(10);
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 const SWEEP_PAUSE: Duration = Duration::from_secs(600);
 
 /// How many entries go at once.
 const SWEEP_STEP: usize = 500;
 
-/// So many more entries than are to be kept may be there, and then twice as
-/// many go at once.
+/// So many more entries than are to be kept may be there, and how many go at
+/// once then, at the most.
 const PRUNE_SLACK: u64 = 64;
 const PRUNE_STEP: u64 = 2 * PRUNE_SLACK;
 
