@@ -8,11 +8,11 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`file`] | opens the database, or says why not; its schema and versions |
+//! | [`mod@file`] | opens the database, or says why not; its schema and versions |
 //! | `store` | the statements |
 //! | `writer` | the thread: batches, failures, what is done aside |
 //!
-//! The tables are described in [`file`]; other programs may read them while the
+//! The tables are described in [`mod@file`]; other programs may read them while the
 //! server runs.
 
 use core::fmt;

@@ -146,9 +146,9 @@ pub(super) fn see(connection: &Connection, person: &str, secret: &str, time: u64
     let mut upsert = connection.prepare_cached(
         "INSERT INTO sessions (person, secret, seen) VALUES (?1, ?2, ?3)
          ON CONFLICT (person) DO UPDATE SET seen = excluded.seen
-         WHERE excluded.seen - seen > 86400000",
+         WHERE excluded.seen > seen + ?4",
     )?;
-    upsert.execute(params![person, secret, signed(time)])?;
+    upsert.execute(params![person, secret, signed(time), signed(SEEN_STEP)])?;
     Ok(())
 }
 
@@ -295,6 +295,10 @@ const NEW_EPOCH: &str = "lower(hex(randomblob(8)))";
 
 /// How much text a page has, unless its first entry alone has more.
 pub(super) const MAX_PAGE_BYTES: usize = 64 << 10;
+
+/// How exactly it is known when a session said something last: to the day, in
+/// milliseconds.
+pub(super) const SEEN_STEP: u64 = 86_400_000;
 
 /// How many statements are kept prepared: all above.
 pub(super) const STATEMENTS: usize = 24;

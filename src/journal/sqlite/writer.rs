@@ -63,6 +63,8 @@ pub(super) struct Writer {
     rooms: HashMap<Arc<str>, Room>,
     /// The rooms that a transaction changes, as they were before.
     changed: HashMap<Arc<str>, Room>,
+    /// When it was noted of a person that they said something.
+    seen: HashMap<String, u64>,
     /// It is on record that something is being written.
     is_unclean: bool,
     is_failing: bool,
@@ -88,6 +90,7 @@ impl Writer {
             wake,
             rooms: HashMap::new(),
             changed: HashMap::new(),
+            seen: HashMap::new(),
             is_unclean: false,
             is_failing: false,
             checkpoint_at: None,
@@ -219,6 +222,7 @@ impl Writer {
             Err(error) => {
                 // Some errors have done so already.
                 let _ = self.database.connection.execute_batch("ROLLBACK");
+                self.seen.clear();
                 for (name, before) in self.changed.drain() {
                     if let Some(room) = self.rooms.get_mut(&name) {
                         *room = before;
@@ -282,7 +286,15 @@ impl Writer {
             return Ok(Outcome::Repeated(entry));
         }
         room.seq += 1;
-        store::see(connection, person, secret, draft.time)?;
+        // Most have said something not long ago.
+        let seen = self.seen.get(person).copied();
+        if seen.is_none_or(|seen| draft.time > seen + store::SEEN_STEP) {
+            store::see(connection, person, secret, draft.time)?;
+            if self.seen.len() >= MAX_SEEN {
+                self.seen.clear();
+            }
+            self.seen.insert(person.clone(), draft.time);
+        }
         if room.seq.saturating_sub(room.oldest) >= keep.saturating_add(PRUNE_SLACK) {
             let last = (room.oldest + PRUNE_STEP).min(room.seq - keep);
             store::delete_up_to(connection, id, last)?;
@@ -351,6 +363,7 @@ impl Writer {
         let connection = &self.database.connection;
         let Some((id, name, seq)) = store::next_room(connection, self.swept)? else {
             let (since, most) = (before(KEEP_SESSIONS), self.keep.sessions);
+            self.seen.clear();
             self.transact(|writer| {
                 store::forget_sessions(&writer.database.connection, since, most)
             })?;
@@ -438,6 +451,9 @@ const SWEEP_STEP: usize = 500;
 /// once then, at the most.
 const PRUNE_SLACK: u64 = 64;
 const PRUNE_STEP: u64 = 2 * PRUNE_SLACK;
+
+/// Of how many people it is known when that was noted.
+const MAX_SEEN: usize = 10_000;
 
 /// How long a session is known that says nothing.
 const KEEP_SESSIONS: Duration = Duration::from_secs(30 * SECONDS_PER_DAY);
