@@ -21,6 +21,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
+use std::vec::IntoIter;
 
 use log::warn;
 
@@ -51,7 +52,9 @@ pub struct Retention {
 pub struct SqliteJournal {
     /// `None` when it ends.
     orders: Option<Sender<Order>>,
-    outcomes: Receiver<Outcome>,
+    /// Those of a whole batch come at once, so that taking one waits for nobody.
+    batches: Receiver<Vec<Outcome>>,
+    outcomes: IntoIter<Outcome>,
     finished: Receiver<()>,
     /// What the jobs that are not answered yet take.
     costs: VecDeque<usize>,
@@ -71,7 +74,7 @@ impl SqliteJournal {
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (orders, received) = channel();
-        let (answer, outcomes) = channel();
+        let (answer, batches) = channel();
         let (finish, finished) = channel();
         let keep = Keep::from(retention);
         let sessions = database.sessions(keep.sessions);
@@ -86,7 +89,8 @@ impl SqliteJournal {
             })?;
         Ok(SqliteJournal {
             orders: Some(orders),
-            outcomes,
+            batches,
+            outcomes: Vec::new().into_iter(),
             finished,
             costs: VecDeque::new(),
             bytes: 0,
@@ -118,10 +122,17 @@ impl Journal for SqliteJournal {
     }
 
     fn outcome(&mut self) -> Option<Outcome> {
-        let outcome = match self.outcomes.try_recv() {
-            Ok(outcome) => outcome,
-            Err(TryRecvError::Disconnected) if !self.costs.is_empty() => Outcome::Failed,
-            Err(_) => return None,
+        let outcome = loop {
+            if let Some(outcome) = self.outcomes.next() {
+                break outcome;
+            }
+            match self.batches.try_recv() {
+                Ok(batch) => self.outcomes = batch.into_iter(),
+                Err(TryRecvError::Disconnected) if !self.costs.is_empty() => {
+                    break Outcome::Failed;
+                }
+                Err(_) => return None,
+            }
         };
         self.bytes -= self.costs.pop_front().unwrap_or_default();
         Some(outcome)

@@ -57,7 +57,7 @@ impl From<Retention> for Keep {
 pub(super) struct Writer {
     database: Database,
     keep: Keep,
-    answer: Sender<Outcome>,
+    answer: Sender<Vec<Outcome>>,
     wake: Box<dyn Fn() + Send>,
     /// Those in use.
     rooms: HashMap<Arc<str>, Room>,
@@ -80,7 +80,7 @@ impl Writer {
     pub(super) fn new(
         database: Database,
         keep: Keep,
-        answer: Sender<Outcome>,
+        answer: Sender<Vec<Outcome>>,
         wake: Box<dyn Fn() + Send>,
     ) -> Self {
         Writer {
@@ -146,12 +146,9 @@ impl Writer {
                 }
             }
         };
-        let is_awaited = !outcomes.is_empty();
-        for outcome in outcomes {
+        if !outcomes.is_empty() {
             // Who asked may be gone.
-            let _ = self.answer.send(outcome);
-        }
-        if is_awaited {
+            let _ = self.answer.send(outcomes);
             (self.wake)();
         }
     }
