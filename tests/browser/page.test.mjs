@@ -275,7 +275,8 @@ describe('a network that fails', () => {
     // There is nobody to serve it.
     await assert.rejects(bob.page.reload());
     await server.up();
-    await bob.page.reload();
+    // The browser may still be busy with telling that there was nobody.
+    await until(() => bob.visit());
     await bob.sees(['Before', 'First', 'Second']);
     await bob.counts('.own.delivered', 3);
     await bob.page.reload();
