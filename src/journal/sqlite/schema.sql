@@ -3,7 +3,7 @@ CREATE TABLE rooms (
     id    INTEGER PRIMARY KEY,
     name  TEXT NOT NULL UNIQUE,
     epoch TEXT NOT NULL,        -- names the numbering
-    seq   INTEGER NOT NULL      -- the number of the newest entry
+    gone  INTEGER NOT NULL      -- entries up to this number are no longer kept
 );
 
 -- What was said. Those of a room are numbered 1, 2, 3 …; the oldest may be gone.

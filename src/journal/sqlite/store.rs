@@ -15,24 +15,24 @@ pub(super) struct Room {
     pub(super) epoch: String,
     /// The number of the newest entry.
     pub(super) seq: u64,
-    /// The number of the oldest entry that is left, or of the next one.
-    pub(super) oldest: u64,
+    /// Entries up to this number are no longer kept.
+    pub(super) gone: u64,
 }
 
 /// A room as it is stored; one of that name otherwise, with an epoch of its own.
 pub(super) fn room(connection: &Connection, name: &str) -> Result<Room> {
     let mut stored = connection.prepare_cached(
-        "SELECT id, epoch, seq, (SELECT min(entries.seq) FROM entries WHERE room = rooms.id)
+        "SELECT id, epoch, gone, (SELECT max(seq) FROM entries WHERE room = rooms.id)
          FROM rooms WHERE name = ?1",
     )?;
     let room = stored.query_row([name], |row| {
-        let seq = unsigned(row.get(2)?);
-        let oldest: Option<i64> = row.get(3)?;
+        let gone = unsigned(row.get(2)?);
+        let newest: Option<i64> = row.get(3)?;
         Ok(Room {
             id: Some(row.get(0)?),
             epoch: row.get(1)?,
-            seq,
-            oldest: oldest.map_or(seq + 1, unsigned),
+            seq: newest.map_or(gone, unsigned),
+            gone,
         })
     });
     if let Some(room) = room.optional()? {
@@ -43,20 +43,14 @@ pub(super) fn room(connection: &Connection, name: &str) -> Result<Room> {
         id: None,
         epoch: epoch.query_row([], |row| row.get(0))?,
         seq: 0,
-        oldest: 1,
+        gone: 0,
     })
 }
 
 pub(super) fn insert_room(connection: &Connection, name: &str, epoch: &str) -> Result<i64> {
     let mut insert =
-        connection.prepare_cached("INSERT INTO rooms (name, epoch, seq) VALUES (?1, ?2, 0)")?;
+        connection.prepare_cached("INSERT INTO rooms (name, epoch, gone) VALUES (?1, ?2, 0)")?;
     insert.insert(params![name, epoch])
-}
-
-pub(super) fn set_seq(connection: &Connection, room: i64, seq: u64) -> Result<()> {
-    let mut update = connection.prepare_cached("UPDATE rooms SET seq = ?2 WHERE id = ?1")?;
-    update.execute(params![room, signed(seq)])?;
-    Ok(())
 }
 
 /// Keeps an entry; whether it is new. Of one that is known nothing changes.
@@ -178,12 +172,16 @@ pub(super) fn forget_sessions(connection: &Connection, since: u64, most: usize) 
     Ok(())
 }
 
-/// The room that comes after another one: its id, name, and newest number.
+/// The room that comes after another one: its id, name, and the number of its
+/// newest entry that is left.
 pub(super) fn next_room(connection: &Connection, id: i64) -> Result<Option<(i64, String, u64)>> {
-    let mut select = connection
-        .prepare_cached("SELECT id, name, seq FROM rooms WHERE id > ?1 ORDER BY id LIMIT 1")?;
+    let mut select = connection.prepare_cached(
+        "SELECT id, name, (SELECT max(seq) FROM entries WHERE room = rooms.id)
+         FROM rooms WHERE id > ?1 ORDER BY id LIMIT 1",
+    )?;
     let next = select.query_row([id], |row| {
-        Ok((row.get(0)?, row.get(1)?, unsigned(row.get(2)?)))
+        let newest: Option<i64> = row.get(2)?;
+        Ok((row.get(0)?, row.get(1)?, newest.map_or(0, unsigned)))
     });
     next.optional()
 }
@@ -237,6 +235,8 @@ pub(super) fn delete_up_to(connection: &Connection, room: i64, seq: u64) -> Resu
     let mut delete =
         connection.prepare_cached("DELETE FROM entries WHERE room = ?1 AND seq <= ?2")?;
     delete.execute(params![room, signed(seq)])?;
+    let mut update = connection.prepare_cached("UPDATE rooms SET gone = ?2 WHERE id = ?1")?;
+    update.execute(params![room, signed(seq)])?;
     Ok(())
 }
 

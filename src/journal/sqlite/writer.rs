@@ -199,14 +199,6 @@ impl Writer {
         self.prepare()?;
         self.database.connection.execute_batch("BEGIN IMMEDIATE")?;
         let done = work(self).and_then(|done| {
-            for room in self.changed.keys() {
-                if let Some(Room {
-                    id: Some(id), seq, ..
-                }) = self.rooms.get(room)
-                {
-                    store::set_seq(&self.database.connection, *id, *seq)?;
-                }
-            }
             self.database.connection.execute_batch("COMMIT")?;
             Ok(done)
         });
@@ -292,10 +284,9 @@ impl Writer {
             }
             self.seen.insert(person.clone(), draft.time);
         }
-        if room.seq.saturating_sub(room.oldest) >= keep.saturating_add(PRUNE_SLACK) {
-            let last = (room.oldest + PRUNE_STEP).min(room.seq - keep);
-            store::delete_up_to(connection, id, last)?;
-            room.oldest = last + 1;
+        if room.seq.saturating_sub(room.gone) > keep.saturating_add(PRUNE_SLACK) {
+            room.gone = (room.gone + PRUNE_STEP).min(room.seq - keep);
+            store::delete_up_to(connection, id, room.gone)?;
         }
         let (seq, draft) = (room.seq, draft.clone());
         Ok(Outcome::Appended(Entry { seq, draft }))
@@ -380,7 +371,7 @@ impl Writer {
                 Ok(())
             })?;
             if let Some(room) = self.rooms.get_mut(name.as_str()) {
-                room.oldest = room.oldest.max(last + 1);
+                room.gone = room.gone.max(last);
             }
         }
         if overdue.is_rest {
