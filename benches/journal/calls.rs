@@ -1,7 +1,9 @@
 //! How long the server's loop is kept by a journal.
 
+use std::hint;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use veche::chat::{Draft, Job, Journal, Outcome, Person};
@@ -11,13 +13,17 @@ use super::server::{Folder, schedule};
 use super::{micros, percentile};
 
 /// Measures single calls of `submit` and `outcome`, while as many entries are
-/// handed in as are taken.
+/// handed in as are taken. What the machine takes for waking a thread, which
+/// handing in does as well, comes first.
 pub(crate) fn measure() {
     println!("calls of the journal by the loop, {ENTRIES} entries at once");
     println!(
         "{:7} {:8} {:>10} {:>8} {:>8} {:>8} {:>8}",
         "kept in", "call", "messages/s", "p50 µs", "p99.9 µs", "max µs", "with waits"
     );
+    for _ in 0..ROUNDS {
+        wakes().print("nowhere", "wake", 0.0);
+    }
     for durability in [Durability::Normal, Durability::Full] {
         for _ in 0..ROUNDS {
             let folder = Folder::new("calls");
@@ -28,21 +34,27 @@ pub(crate) fn measure() {
             }
             desk.finish();
             let rate = f64::from(ENTRIES) / begin.elapsed().as_secs_f64();
-            for (call, Calls { own, longest }) in [
-                ("submit", &mut desk.submits),
-                ("outcome", &mut desk.outcomes),
-            ] {
-                println!(
-                    "{:7} {call:8} {rate:>10.0} {:>8.1} {:>8.1} {:>8.0} {:>8.0}",
-                    durability.name(),
-                    percentile(own, 500),
-                    percentile(own, 999),
-                    percentile(own, 1000),
-                    micros(*longest),
-                );
-            }
+            desk.submits.print(durability.name(), "submit", rate);
+            desk.outcomes.print(durability.name(), "outcome", rate);
         }
     }
+}
+
+/// Wakes a thread that does nothing else, again and again.
+fn wakes() -> Calls {
+    let (wake, woken) = channel();
+    let sleeper = thread::spawn(move || while woken.recv().is_ok() {});
+    let mut calls = Calls::default();
+    for _ in 0..WAKES {
+        calls.time(|| wake.send(())).unwrap();
+        let begin = Instant::now();
+        while begin.elapsed() < PAUSE {
+            hint::spin_loop();
+        }
+    }
+    drop(wake);
+    sleeper.join().unwrap();
+    calls
 }
 
 /// An entry of somebody in a room.
@@ -127,6 +139,16 @@ struct Calls {
 }
 
 impl Calls {
+    fn print(&mut self, kept: &str, call: &str, rate: f64) {
+        println!(
+            "{kept:7} {call:8} {rate:>10.0} {:>8.1} {:>8.1} {:>8.0} {:>8.0}",
+            percentile(&mut self.own, 500),
+            percentile(&mut self.own, 999),
+            percentile(&mut self.own, 1000),
+            micros(self.longest),
+        );
+    }
+
     fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
         let task = Path::new("/proc/thread-self");
         let waited = schedule(task).1;
@@ -143,4 +165,6 @@ impl Calls {
 const ENTRIES: u32 = 100_000;
 const ROOMS: u32 = 100;
 const ROUNDS: usize = 3;
+const WAKES: u32 = 10_000;
+const PAUSE: Duration = Duration::from_micros(100);
 const DEADLINE: Duration = Duration::from_secs(20);

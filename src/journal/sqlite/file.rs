@@ -356,8 +356,10 @@ const CACHE_KIB: i64 = 8 << 10;
 /// When what is in `-wal` is carried over, in pages of 4 KiB: 8 MiB.
 const CHECKPOINT_PAGES: i64 = 2048;
 
-/// What is left of `-wal` when it had to grow beyond.
-const JOURNAL_BYTES: i64 = 8 << 20;
+/// What is left of `-wal` when it had to grow beyond. It passes
+/// [`CHECKPOINT_PAGES`] by a batch each time: a file that keeps its size is
+/// cheaper to write.
+const JOURNAL_BYTES: i64 = 16 << 20;
 
 #[cfg(test)]
 pub(super) fn open_with(file: &Path, migrations: &[&str]) -> Result<Database, OpenError> {

@@ -9,6 +9,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`mod@file`] | opens the database, or says why not; its schema and versions |
+//! | `queue` | what passes between it and the server |
 //! | `store` | the statements |
 //! | `writer` | the thread: batches, failures, what is done aside |
 //!
@@ -18,22 +19,24 @@
 use core::fmt;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
-use std::vec::IntoIter;
 
 use log::warn;
 
 use crate::chat::{Busy, Job, Journal, KnownSession, Outcome};
 
 pub mod file;
+mod queue;
 mod store;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use self::file::{Database, Durability, OpenError};
+use self::queue::Queue;
 use self::writer::{Keep, Order, Writer};
 
 /// How long entries are kept; 0 means for ever.
@@ -50,11 +53,12 @@ pub struct Retention {
 
 /// Keeps entries in a file. Ends with what was submitted done and kept.
 pub struct SqliteJournal {
-    /// `None` when it ends.
-    orders: Option<Sender<Order>>,
-    /// Those of a whole batch come at once, so that taking one waits for nobody.
-    batches: Receiver<Vec<Outcome>>,
-    outcomes: IntoIter<Outcome>,
+    orders: Arc<Queue<Order>>,
+    /// Those of the last batches that nobody has asked for yet.
+    answers: Arc<Queue<Outcome>>,
+    /// Those taken from there.
+    outcomes: VecDeque<Outcome>,
+    /// Without a sender when the thread has panicked.
     finished: Receiver<()>,
     /// What the jobs that are not answered yet take.
     costs: VecDeque<usize>,
@@ -73,37 +77,33 @@ impl SqliteJournal {
         retention: Retention,
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        let (orders, received) = channel();
-        let (answer, batches) = channel();
+        let orders = Arc::new(Queue::new());
+        let answers = Arc::new(Queue::new());
         let (finish, finished) = channel();
         let keep = Keep::from(retention);
         let sessions = database.sessions(keep.sessions);
-        let mut writer = Writer::new(database, keep, answer, Box::new(wake));
+        let mut writer = Writer::new(database, keep);
+        let (received, answered) = (Arc::clone(&orders), Arc::clone(&answers));
         thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                writer.run(&received);
+                writer.run(&received, |outcomes| {
+                    answered.append(outcomes);
+                    wake();
+                });
                 drop(writer);
                 // Nobody may wait for it any more.
                 let _ = finish.send(());
             })?;
         Ok(SqliteJournal {
-            orders: Some(orders),
-            batches,
-            outcomes: Vec::new().into_iter(),
+            orders,
+            answers,
+            outcomes: VecDeque::new(),
             finished,
-            costs: VecDeque::new(),
+            costs: VecDeque::with_capacity(MAX_JOBS),
             bytes: 0,
             sessions,
         })
-    }
-
-    fn order(&self, order: Order) {
-        if let Some(orders) = &self.orders {
-            // The thread takes orders until there can be none any more; where it
-            // has panicked, they fail.
-            let _ = orders.send(order);
-        }
     }
 }
 
@@ -117,23 +117,23 @@ impl Journal for SqliteJournal {
         }
         self.bytes += cost;
         self.costs.push_back(cost);
-        self.order(Order::Do(job));
+        self.orders.push(Order::Do(job));
         Ok(())
     }
 
     fn outcome(&mut self) -> Option<Outcome> {
-        let outcome = loop {
-            if let Some(outcome) = self.outcomes.next() {
-                break outcome;
+        if self.costs.is_empty() {
+            return None;
+        }
+        if self.outcomes.is_empty() {
+            // Asked first: what it has answered before it ended is there then.
+            let is_over = self.finished.try_recv() == Err(TryRecvError::Disconnected);
+            self.answers.take(&mut self.outcomes);
+            if self.outcomes.is_empty() && is_over {
+                self.outcomes.push_back(Outcome::Failed);
             }
-            match self.batches.try_recv() {
-                Ok(batch) => self.outcomes = batch.into_iter(),
-                Err(TryRecvError::Disconnected) if !self.costs.is_empty() => {
-                    break Outcome::Failed;
-                }
-                Err(_) => return None,
-            }
-        };
+        }
+        let outcome = self.outcomes.pop_front()?;
         self.bytes -= self.costs.pop_front().unwrap_or_default();
         Some(outcome)
     }
@@ -145,13 +145,13 @@ impl Journal for SqliteJournal {
     }
 
     fn unload(&mut self, room: &str) {
-        self.order(Order::Unload(room.into()));
+        self.orders.push(Order::Unload(room.into()));
     }
 }
 
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
-        self.orders = None;
+        self.orders.close();
         // Where answers are missing the time for them is over already.
         let is_over = !self.costs.is_empty();
         if is_over || self.finished.recv_timeout(FINISH_TIMEOUT).is_err() {

@@ -1,9 +1,11 @@
 //! The journal over files of its own.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::SystemTime;
 
 use rusqlite::Connection;
 
@@ -109,6 +111,30 @@ fn append(room: &str, cid: &str, text: &str) -> Job {
         },
         secret: "secret".into(),
     }
+}
+
+/// Somebody says something at some time.
+fn said(room: &str, person: &str, cid: u64, time: u64) -> Order {
+    let Job::Append { mut draft, secret } = append(room, &cid.to_string(), "x") else {
+        panic!("an entry");
+    };
+    draft.from.id = person.into();
+    draft.time = time;
+    Order::Do(Job::Append { draft, secret })
+}
+
+/// Does a batch without a thread.
+fn work(writer: &mut Writer, batch: impl IntoIterator<Item = Order>) -> Vec<Outcome> {
+    let (mut batch, mut outcomes) = (batch.into_iter().collect(), VecDeque::new());
+    writer.work(&mut batch, &mut outcomes);
+    assert!(batch.is_empty());
+    outcomes.into()
+}
+
+/// Unix milliseconds.
+fn now() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(since_1970.expect("a time").as_millis()).expect("a time")
 }
 
 fn seqs(entries: &[Entry]) -> Vec<u64> {
@@ -259,29 +285,15 @@ fn what_is_too_old_goes_room_by_room_and_empty_rooms_with_it() {
         sessions: 1,
         ..Retention::default()
     };
-    let (answer, outcomes) = channel();
-    let mut writer = Writer::new(database, retention.into(), answer, Box::new(|| {}));
-    let now = std::time::SystemTime::now();
-    let now = now
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .expect("a time");
-    let now = u64::try_from(now.as_millis()).expect("a time");
-    let said = |room: &str, person: &str, cid: u64, time: u64| {
-        let Job::Append { mut draft, secret } = append(room, &cid.to_string(), "x") else {
-            panic!("an entry");
-        };
-        draft.from.id = person.into();
-        draft.time = time;
-        Order::Do(Job::Append { draft, secret })
-    };
+    let mut writer = Writer::new(database, retention.into());
+    let now = now();
     let old = |cid| said("lobby", "old", cid, now - 90_000_000);
-    let mut batch: Vec<Order> = (0..700).map(old).collect();
-    batch.push(said("lobby", "new", 700, now));
-    batch.push(said("hall", "old", 701, now - 90_000_000));
-    writer.work(&batch);
-    assert_eq!(outcomes.try_iter().flatten().count(), batch.len());
+    let young = said("lobby", "new", 700, now);
+    let aside = said("hall", "old", 701, now - 90_000_000);
+    let batch = (0..700).map(old).chain([young, aside]);
+    assert_eq!(work(&mut writer, batch).len(), 702);
     // The lobby is in use, the hall is not.
-    writer.work(&[Order::Unload("hall".into())]);
+    work(&mut writer, [Order::Unload("hall".into())]);
     while writer.sweep().expect("swept") {}
     let count = |table: &str| {
         let query = format!("SELECT count(*) FROM {table}");
@@ -292,9 +304,50 @@ fn what_is_too_old_goes_room_by_room_and_empty_rooms_with_it() {
     assert_eq!(count("rooms"), Ok(1));
     assert_eq!(count("sessions"), Ok(1));
     // Those that are gone have had their numbers.
-    writer.work(&[said("lobby", "new", 702, now)]);
-    let mut answered = outcomes.recv().expect("an answer");
+    let mut answered = work(&mut writer, [said("lobby", "new", 702, now)]);
     assert_eq!(seq_of(answered.remove(0)), 702);
+}
+
+#[test]
+fn room_in_use_that_has_lost_all_goes_on_counting_after_the_end_too() {
+    let folder = Folder::new();
+    let retention = Retention {
+        days: 1,
+        ..Retention::default()
+    };
+    let open = || {
+        let database = Database::open(&folder.file(), Durability::Full, false);
+        Writer::new(database.expect("a database"), retention.into())
+    };
+    let seq_of_next = |writer: &mut Writer, cid, time| {
+        let mut answered = work(writer, [said("lobby", "old", cid, time)]);
+        seq_of(answered.remove(0))
+    };
+    let mut writer = open();
+    assert_eq!(seq_of_next(&mut writer, 1, 1_000), 1);
+    assert_eq!(seq_of_next(&mut writer, 2, 1_000), 2);
+    while writer.sweep().expect("swept") {}
+    drop(writer);
+    assert_eq!(seq_of_next(&mut open(), 3, now()), 3);
+}
+
+#[test]
+fn batch_of_which_one_entry_fails_leaves_nothing_and_can_be_repeated() {
+    let folder = Folder::new();
+    let database = Database::open(&folder.file(), Durability::Full, false).expect("a database");
+    let mut writer = Writer::new(database, Retention::default().into());
+    let other = Connection::open(folder.file()).expect("a database");
+    let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON entries WHEN new.person = 'bad'
+        BEGIN SELECT raise(FAIL, 'refused'); END";
+    other.execute_batch(trigger).expect("a trigger");
+    let batch = [said("lobby", "a", 1, 0), said("lobby", "bad", 2, 0)];
+    let refused = work(&mut writer, batch);
+    assert_eq!(refused, [Outcome::Failed, Outcome::Failed]);
+    let mut answered = work(&mut writer, [said("lobby", "a", 1, 0)]);
+    assert_eq!(seq_of(answered.remove(0)), 1);
+    let sessions = "SELECT count(*) FROM sessions WHERE person = 'a'";
+    let known = other.query_row(sessions, [], |row| row.get::<_, i64>(0));
+    assert_eq!(known, Ok(1));
 }
 
 #[test]

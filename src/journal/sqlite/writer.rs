@@ -1,10 +1,9 @@
 //! The thread that has the database.
 
 use core::mem;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
 use log::{error, info, warn};
@@ -12,6 +11,7 @@ use rusqlite::Connection;
 
 use super::Retention;
 use super::file::{Database, Durability, boot};
+use super::queue::{Queue, Taken};
 use super::store::{self, Room};
 use crate::chat::{Draft, Entry, Job, Outcome, Page, Person};
 
@@ -22,6 +22,15 @@ pub(super) enum Order {
     Do(Job),
     /// A room is out of use.
     Unload(Arc<str>),
+}
+
+/// What became of an order.
+enum Done {
+    /// The entry has this number.
+    Appended(u64),
+    Other(Outcome),
+    /// Nothing is said of that.
+    Unloaded,
 }
 
 /// What is kept for how long.
@@ -57,8 +66,6 @@ impl From<Retention> for Keep {
 pub(super) struct Writer {
     database: Database,
     keep: Keep,
-    answer: Sender<Vec<Outcome>>,
-    wake: Box<dyn Fn() + Send>,
     /// Those in use.
     rooms: HashMap<Arc<str>, Room>,
     /// The rooms that a transaction changes, as they were before.
@@ -77,17 +84,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        database: Database,
-        keep: Keep,
-        answer: Sender<Vec<Outcome>>,
-        wake: Box<dyn Fn() + Send>,
-    ) -> Self {
+    pub(super) fn new(database: Database, keep: Keep) -> Self {
         Writer {
             database,
             keep,
-            answer,
-            wake,
             rooms: HashMap::new(),
             changed: HashMap::new(),
             seen: HashMap::new(),
@@ -99,21 +99,25 @@ impl Writer {
         }
     }
 
-    /// Works until there can be no more orders.
-    pub(super) fn run(&mut self, orders: &Receiver<Order>) {
-        let mut batch = Vec::new();
+    /// Works until there can be no more orders. `answer` takes the outcomes of
+    /// a batch and leaves an empty queue.
+    pub(super) fn run(
+        &mut self,
+        orders: &Queue<Order>,
+        mut answer: impl FnMut(&mut VecDeque<Outcome>),
+    ) {
+        let (mut batch, mut outcomes) = (VecDeque::new(), VecDeque::new());
         loop {
             let next = self.checkpoint_at.unwrap_or(self.sweep_at);
-            let rest = next.min(self.sweep_at);
-            match orders.recv_timeout(rest.saturating_duration_since(Instant::now())) {
-                Ok(order) => {
-                    batch.push(order);
-                    batch.extend(orders.try_iter());
-                    self.work(&batch);
-                    batch.clear();
+            match orders.wait(&mut batch, next.min(self.sweep_at)) {
+                Taken::Items => {
+                    self.work(&mut batch, &mut outcomes);
+                    if !outcomes.is_empty() {
+                        answer(&mut outcomes);
+                    }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Taken::Nothing => {}
+                Taken::Closed => break,
             }
             self.do_chores();
         }
@@ -124,10 +128,10 @@ impl Writer {
         }
     }
 
-    /// Does all of a batch, and says what became of it.
-    pub(super) fn work(&mut self, batch: &[Order]) {
+    /// Does all of a batch, says what became of it, and leaves it empty.
+    pub(super) fn work(&mut self, batch: &mut VecDeque<Order>, outcomes: &mut VecDeque<Outcome>) {
         let writes = batch.iter().any(is_append);
-        let outcomes = if !writes {
+        let done = if !writes {
             self.read_only(batch)
         } else if !self.database.is_in_place() {
             // What is in a `-wal` that has no name any more is carried over.
@@ -135,10 +139,10 @@ impl Writer {
             self.lose();
             self.read_only(batch)
         } else {
-            match self.transact(|writer| batch.iter().filter_map(|o| writer.follow(o)).collect()) {
-                Ok(outcomes) => {
+            match self.transact(|writer| batch.iter().map(|order| writer.follow(order)).collect()) {
+                Ok(done) => {
                     self.heal();
-                    outcomes
+                    done
                 }
                 Err(error) => {
                     self.fail(&error);
@@ -146,26 +150,27 @@ impl Writer {
                 }
             }
         };
-        if !outcomes.is_empty() {
-            // Who asked may be gone.
-            let _ = self.answer.send(outcomes);
-            (self.wake)();
-        }
+        let answers = batch.drain(..).zip(done).filter_map(|done| match done {
+            // A draft goes back to whom it came from.
+            (Order::Do(Job::Append { draft, .. }), Done::Appended(seq)) => {
+                Some(Outcome::Appended(Entry { seq, draft }))
+            }
+            (_, Done::Other(outcome)) => Some(outcome),
+            _ => None,
+        });
+        outcomes.extend(answers);
     }
 
     /// What can be read; nothing is kept.
-    fn read_only(&mut self, batch: &[Order]) -> Vec<Outcome> {
-        let outcomes = batch.iter().filter_map(|order| {
-            let outcome = match order {
-                order if is_append(order) => return Some(Outcome::Failed),
-                order => self.follow(order)?,
-            };
-            Some(outcome.unwrap_or_else(|error| {
+    fn read_only(&mut self, batch: &VecDeque<Order>) -> Vec<Done> {
+        let done = batch.iter().map(|order| match order {
+            order if is_append(order) => Done::Other(Outcome::Failed),
+            order => self.follow(order).unwrap_or_else(|error| {
                 warn!("{}: {error}", self.database.path.display());
-                Outcome::Failed
-            }))
+                Done::Other(Outcome::Failed)
+            }),
         });
-        outcomes.collect()
+        done.collect()
     }
 
     /// Everything in one transaction, or nothing. While another program has the
@@ -242,21 +247,21 @@ impl Writer {
     }
 
     /// Does what an order says, in a transaction where it writes.
-    fn follow(&mut self, order: &Order) -> Option<rusqlite::Result<Outcome>> {
-        match order {
-            Order::Do(Job::Append { draft, secret }) => Some(self.append(draft, secret)),
-            Order::Do(Job::Load { room, limit }) => Some(self.load(room, *limit)),
+    fn follow(&mut self, order: &Order) -> rusqlite::Result<Done> {
+        Ok(match order {
+            Order::Do(Job::Append { draft, secret }) => self.append(draft, secret)?,
+            Order::Do(Job::Load { room, limit }) => Done::Other(self.load(room, *limit)?),
             Order::Do(Job::History { room, page, limit }) => {
-                Some(self.history(room, *page, *limit))
+                Done::Other(self.history(room, *page, *limit)?)
             }
             Order::Unload(room) => {
                 self.rooms.remove(room);
-                None
+                Done::Unloaded
             }
-        }
+        })
     }
 
-    fn append(&mut self, draft: &Draft, secret: &str) -> rusqlite::Result<Outcome> {
+    fn append(&mut self, draft: &Draft, secret: &str) -> rusqlite::Result<Done> {
         let keep = self.keep.messages;
         let connection = &self.database.connection;
         let room = room(&mut self.rooms, connection, &draft.room)?;
@@ -272,7 +277,7 @@ impl Writer {
         let Person { id: person, .. } = &draft.from;
         if !store::insert(connection, id, room.seq + 1, draft)? {
             let entry = store::known(connection, person, &draft.cid)?;
-            return Ok(Outcome::Repeated(entry));
+            return Ok(Done::Other(Outcome::Repeated(entry)));
         }
         room.seq += 1;
         // Most have said something not long ago.
@@ -288,8 +293,7 @@ impl Writer {
             room.gone = (room.gone + PRUNE_STEP).min(room.seq - keep);
             store::delete_up_to(connection, id, room.gone)?;
         }
-        let (seq, draft) = (room.seq, draft.clone());
-        Ok(Outcome::Appended(Entry { seq, draft }))
+        Ok(Done::Appended(room.seq))
     }
 
     fn load(&mut self, name: &Arc<str>, limit: usize) -> rusqlite::Result<Outcome> {

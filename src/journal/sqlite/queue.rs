@@ -1,0 +1,96 @@
+//! What passes between the server's thread and the journal's.
+
+use core::mem;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A queue from one thread to another. Who takes leaves an empty queue for the
+/// full one: that holds the lock for a moment only, and neither thread has to
+/// allocate or free what the other one made.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: VecDeque<T>,
+    is_closed: bool,
+}
+
+/// What waiting came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Items,
+    /// Nothing has come in time.
+    Nothing,
+    /// Nothing will come any more.
+    Closed,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new() -> Self {
+        let (items, is_closed) = (VecDeque::new(), false);
+        Queue {
+            state: Mutex::new(State { items, is_closed }),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn push(&self, item: T) {
+        let mut state = self.lock();
+        state.items.push_back(item);
+        // Who waits is woken once for all that come until they are taken.
+        if state.items.len() == 1 {
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Adds what is in `items`, and leaves that empty. Nobody who waits is woken.
+    pub(super) fn append(&self, items: &mut VecDeque<T>) {
+        let mut state = self.lock();
+        if state.items.is_empty() {
+            mem::swap(&mut state.items, items);
+        } else {
+            state.items.append(items);
+        }
+    }
+
+    /// Puts what there is into `taken`, which is empty.
+    pub(super) fn take(&self, taken: &mut VecDeque<T>) {
+        mem::swap(&mut self.lock().items, taken);
+    }
+
+    /// Puts what there is, or what comes first until then, into `taken`, which
+    /// is empty.
+    pub(super) fn wait(&self, taken: &mut VecDeque<T>, until: Instant) -> Taken {
+        let mut state = self.lock();
+        while state.items.is_empty() {
+            if state.is_closed {
+                return Taken::Closed;
+            }
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest == Duration::ZERO {
+                return Taken::Nothing;
+            }
+            let waited = self.changed.wait_timeout(state, rest);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        mem::swap(&mut state.items, taken);
+        Taken::Items
+    }
+
+    /// Nothing comes any more.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // Whole even where a thread has panicked with it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
