@@ -7,6 +7,7 @@ import { language, t } from './strings.js';
 import { ComposerView } from './views/composer.js';
 import { ConnectionView } from './views/connection.js';
 import { translate } from './views/dom.js';
+import { InviteView } from './views/invite.js';
 import { LogView } from './views/log.js';
 import { NameView } from './views/name.js';
 import { PeopleView } from './views/people.js';
@@ -37,6 +38,7 @@ const log = new LogView(chat, (verb, subject) => {
 });
 const composer = new ComposerView(chat, session, { sent: () => log.toEnd() });
 const sidebar = new SidebarView(chat);
+const invite = new InviteView(chat);
 const people = new PeopleView(chat, { write: writeTo });
 const connection = new ConnectionView(chat);
 const name = new NameView(chat, {
@@ -51,6 +53,7 @@ const changes = {
   },
   rooms: () => {
     sidebar.render();
+    invite.render();
     entitle();
   },
   room: changed => changed === chat.current && log.render(),

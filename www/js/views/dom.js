@@ -33,11 +33,14 @@ const icons = {
   pencil: 'M4 16l.8-3.4L13.4 4a1.4 1.4 0 0 1 2 0l.6.6a1.4 1.4 0 0 1 0 2L7.4 15.2z',
 };
 
-export function icon(name) {
+export const icon = name => draw(icons[name], 20);
+
+/** A path in a square. */
+export function draw(d, size) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-  path.setAttribute('d', icons[name]);
-  svg.setAttribute('viewBox', '0 0 20 20');
+  path.setAttribute('d', d);
+  svg.setAttribute('viewBox', `0 0 ${size} ${size}`);
   svg.setAttribute('aria-hidden', 'true');
   svg.append(path);
   return svg;

@@ -25,7 +25,6 @@ export class LogView {
       moved: () => this.look(),
     });
     byId('pill').onclick = () => this.toEnd();
-    byId('copy').onclick = event => this.#copy(event.target);
     document.addEventListener('visibilitychange', () => this.look());
   }
 
@@ -95,7 +94,6 @@ export class LogView {
     const empty = known && !this.#list.querySelector('.entry, .notice');
     byId('empty').hidden = !empty;
     byId('empty-title').textContent = t('emptyTitle', { room: room.name });
-    byId('invitation').textContent = `${location.host}${location.pathname}#${room.name}`;
     const top = room.timeline.more ? 'loadingOlder' : 'beginning';
     byId('top').textContent = known ? t(top, { room: room.name }) : '';
   }
@@ -106,16 +104,5 @@ export class LogView {
     pill.hidden = this.scroll.following || !(unread || this.scroll.farFromEnd);
     pill.classList.toggle('calm', !unread);
     pill.textContent = unread ? t('newMessages', { n: unread }) : t('toEnd');
-  }
-
-  async #copy(button) {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      button.textContent = t('copied');
-      setTimeout(() => (button.textContent = t('copyLink')), 2000);
-    } catch {
-      // No clipboard without a secure context: select it for the reader's own copying.
-      getSelection().selectAllChildren(byId('invitation'));
-    }
   }
 }
