@@ -50,6 +50,7 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/models/backoff.js",
     "js/models/chat.js",
     "js/models/colour.js",
+    "js/models/completion.js",
     "js/models/connection.js",
     "js/models/history.js",
     "js/models/layout.js",

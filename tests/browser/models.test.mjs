@@ -7,6 +7,7 @@ import russian from '../../www/js/languages/ru.js';
 import { askedDelay, backoffDelay, isFinal } from '../../www/js/models/backoff.js';
 import { hue, initials } from '../../www/js/models/colour.js';
 import { Chat, privately } from '../../www/js/models/chat.js';
+import { completion, Recall } from '../../www/js/models/completion.js';
 import { Connection } from '../../www/js/models/connection.js';
 import { layout } from '../../www/js/models/layout.js';
 import { tokens } from '../../www/js/models/markup.js';
@@ -428,6 +429,55 @@ describe('markup', () => {
   test('tokens give the text back', () => {
     const text = ' <b>https://a.example</b>, http:// and https://[ ';
     assert.equal(tokens(text).map(token => token.text).join(''), text);
+  });
+});
+
+describe('completion', () => {
+  const commands = [{ name: 'me', usage: '/me TEXT', help: '' }, { name: 'msg', usage: '/msg NAME TEXT', help: '' }];
+  const inserts = before => {
+    const found = completion(before, ['Ann', 'Anna Maria', 'Bob'], commands, ': ');
+    return found && [found.start, ...found.options.map(({ insert }) => insert)];
+  };
+
+  test('a name ends as fits its place', () => {
+    assert.deepEqual(inserts('b'), [0, 'Bob: ']);
+    assert.deepEqual(inserts('hi @b'), [4, 'Bob ']);
+    assert.deepEqual(inserts('hi AN'), [3, 'Ann ', 'Anna Maria ']);
+    assert.deepEqual(inserts('hi anna m'), [3, 'Anna Maria ']);
+    for (const nothing of ['', 'hi ', '@', 'hi @', 'ob', 'x'.repeat(9000)]) assert.equal(inserts(nothing), undefined, nothing);
+  });
+
+  test('commands begin the text, and names in them are quoted where they must be', () => {
+    assert.deepEqual(inserts('/'), [0, '/me ', '/msg ']);
+    assert.deepEqual(inserts('/MS'), [0, '/msg ']);
+    assert.deepEqual(inserts('/msg an'), [0, '/msg Ann ', '/msg "Anna Maria" ']);
+    assert.deepEqual(inserts('/msg "anna m'), [0, '/msg "Anna Maria" ']);
+    assert.equal(inserts('/x'), undefined);
+    assert.equal(inserts('say /m'), undefined);
+  });
+});
+
+describe('recall', () => {
+  function recall() {
+    const kept = {};
+    return new Recall({ get: key => kept[key] ?? null, set: (key, value) => (kept[key] = value) });
+  }
+
+  test('walks to the oldest of fifty, and no further', () => {
+    const sent = recall();
+    assert.equal(sent.step(1), '');
+    for (let n = 1; n <= 60; n += 1) sent.add(`${n}`);
+    assert.equal(sent.step(1), '60');
+    assert.equal(sent.step(48), '12');
+    assert.equal(sent.step(1), '11');
+    assert.equal(sent.step(1), '11');
+    assert.equal(sent.step(-50), '');
+  });
+
+  test('the same text is met once', () => {
+    const sent = recall();
+    for (const text of ['a', 'b', 'a']) sent.add(text);
+    assert.deepEqual([sent.step(1), sent.step(1), sent.step(1)], ['a', 'b', 'b']);
   });
 });
 

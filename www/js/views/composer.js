@@ -1,7 +1,8 @@
 // Where one writes.
 
+import { completion, Recall } from '../models/completion.js';
 import { t } from '../strings.js';
-import { byId } from './dom.js';
+import { byId, make } from './dom.js';
 
 const encoder = new TextEncoder();
 
@@ -18,16 +19,19 @@ export class ComposerView {
     this.chat = chat;
     this.session = session;
     this.sent = sent;
+    this.recall = new Recall(session);
+    this.suggestions = new Suggestions(chat, this.#text, (text, start) => {
+      this.#text.setRangeText(text, start, this.#text.selectionEnd, 'end');
+      this.#changed();
+    });
     this.#form.onsubmit = event => {
       event.preventDefault();
       this.#send();
     };
     this.#text.oninput = () => this.#typed();
     this.#text.onkeydown = event => {
-      // While an input method composes, Enter belongs to it.
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      this.#send();
+      // While an input method composes, keys belong to it.
+      if (!event.isComposing && this.#takes(event)) event.preventDefault();
     };
   }
 
@@ -50,9 +54,25 @@ export class ComposerView {
     this.#text.focus();
   }
 
+  /** Whether a key was for us. */
+  #takes(event) {
+    const { key } = event;
+    if (this.suggestions.takes(event)) return true;
+    if (event.shiftKey) return false;
+    if (key === 'Enter') return this.#send() || true;
+    const { value, selectionStart, selectionEnd } = this.#text;
+    const { back } = this.recall;
+    const by = { ArrowUp: 1, ArrowDown: -1, Escape: -back }[key];
+    const onTheWay = { ArrowUp: value.slice(0, selectionStart), ArrowDown: value.slice(selectionEnd) }[key];
+    if (!by || onTheWay?.includes('\n') || !(back || (by > 0 && !value))) return false;
+    this.#show(this.recall.step(by));
+    return true;
+  }
+
   #typed() {
-    this.#keep();
-    this.#fit();
+    this.recall.back = 0;
+    this.suggestions.typed();
+    this.#changed();
     if (this.#text.value.trim() && !this.#text.value.startsWith('/')) this.chat.typing();
   }
 
@@ -60,12 +80,23 @@ export class ComposerView {
     const text = this.#text.value.replace(/\r\n?/g, '\n').trim();
     if (!text || this.#excess() > 0) return;
     this.chat.say(text);
+    this.recall.add(text);
     this.#set('');
     this.sent();
   }
 
   #set(text) {
+    this.recall.back = 0;
+    this.suggestions.close();
+    this.#show(text);
+  }
+
+  #show(text) {
     this.#text.value = text;
+    this.#changed();
+  }
+
+  #changed() {
     this.#keep();
     this.#fit();
   }
@@ -93,5 +124,88 @@ export class ComposerView {
     const { [this.#room]: _, ...others } = this.#drafts();
     const draft = this.#text.value;
     this.session.set('drafts', draft ? { ...others, [this.#room]: draft } : others);
+  }
+}
+
+/**
+ * The list above the composer: commands as soon as a slash is typed, names when Tab finds several.
+ * Tab and the arrows write one after another, Enter or a click takes it, Escape closes the list:
+ * then Tab moves on as everywhere.
+ */
+class Suggestions {
+  #list = byId('suggestions');
+  /** `{start, options}` of what is shown. */
+  #offer = null;
+  #chosen = -1;
+  #caret = 0;
+
+  /** @param write `(text, start)` puts text between there and the caret */
+  constructor(chat, field, write) {
+    this.chat = chat;
+    this.field = field;
+    this.write = write;
+    field.onblur = () => this.close();
+    // The field keeps the focus, and with it a phone its keyboard.
+    this.#list.onpointerdown = event => event.preventDefault();
+  }
+
+  /** Something was typed. */
+  typed() {
+    this.close();
+    if (/^\/\S*$/.test(this.field.value)) this.#show(this.#find());
+  }
+
+  /** Whether a key was for the list. */
+  takes({ key, shiftKey }) {
+    const by = { Tab: shiftKey ? -1 : 1, ArrowUp: -1, ArrowDown: 1 }[key];
+    if (this.field.selectionEnd !== this.#caret) this.close();
+    if (key === 'Tab' && !this.#offer && !shiftKey) this.#show(this.#find());
+    if (!this.#offer) return false;
+    if (by) return this.#choose(by);
+    return (key === 'Escape' || (key === 'Enter' && this.#chosen >= 0)) && this.close();
+  }
+
+  close() {
+    this.#show(null);
+    return true;
+  }
+
+  #find() {
+    const { value, selectionStart, selectionEnd } = this.field;
+    const { room, me, commands } = this.chat;
+    const others = room.people(me.id).filter(({ id }) => id !== me.id);
+    const names = others.map(({ name }) => name);
+    return selectionStart === selectionEnd &&
+      completion(value.slice(0, selectionEnd), names, commands, t('afterName'));
+  }
+
+  /** With nothing to choose from, the one there is is taken. */
+  #choose(by) {
+    const { start, options } = this.#offer;
+    this.#chosen = (Math.max(this.#chosen, by < 0 ? 0 : -1) + by + options.length) % options.length;
+    this.write(options[this.#chosen].insert, start);
+    this.#caret = this.field.selectionEnd;
+    if (!options[1]) return this.close();
+    [...this.#list.children].forEach((option, index) => {
+      const chosen = index === this.#chosen;
+      option.setAttribute('aria-selected', chosen);
+      if (chosen) option.scrollIntoView({ block: 'nearest' });
+    });
+    this.field.setAttribute('aria-activedescendant', `option-${this.#chosen}`);
+    return true;
+  }
+
+  #show(offer) {
+    this.#offer = offer || null;
+    this.#chosen = -1;
+    this.#caret = this.field.selectionEnd;
+    this.field.removeAttribute('aria-activedescendant');
+    this.#list.hidden = !offer;
+    this.#list.replaceChildren(...(offer?.options ?? []).map(({ usage, insert, help = '' }, index) => {
+      const properties = { id: `option-${index}`, role: 'option', 'aria-selected': false };
+      const option = make('li', properties, make('bdi', {}, usage), help);
+      option.onclick = () => this.write(insert, offer.start) || this.close();
+      return option;
+    }));
   }
 }
