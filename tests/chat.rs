@@ -237,7 +237,7 @@ fn whatever_is_wrong_gets_its_error_and_the_connection_lives_on() {
     }
     ann.send(Frame::binary(vec![0, 1]));
     town.run();
-    assert_eq!(code(&ann.frames()[0]), "unsupported");
+    assert_eq!(code(&ann.frames()[0]), "bad_file");
     let pong = json!({"type": "pong", "n": 1, "cid": "c"});
     let ping = json!({"type": "ping", "n": 1, "cid": "c", "unknown": [1]});
     assert_eq!(ask(&mut town, &mut ann, ping), pong);

@@ -70,8 +70,10 @@ pub(crate) fn job(person: u32, count: u32) -> Job {
             time: 1_700_000_000_000 + u64::from(count),
             text: "Shall we meet at seven at the usual place? I will be a bit late.".into(),
             cid: format!("{number:032x}"),
+            file: None,
         },
         secret: "secret".into(),
+        bytes: None,
     }
 }
 

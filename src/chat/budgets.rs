@@ -1,11 +1,22 @@
 //! What each command costs, and who pays for it.
 
+use core::net::IpAddr;
+use core::time::Duration;
+
 use super::journal::Journal;
-use super::limits::{Budget, Rate};
+use super::limits::Budget;
 use super::session::SessionKey;
 use super::wire::{Error, ErrorCode};
 use super::{Chat, Client, millis};
 use crate::server::{ConnectionId, Context, network};
+
+/// What is left to an address.
+#[derive(Debug, Default)]
+pub(super) struct Budgets {
+    commands: Budget,
+    /// In bytes.
+    pub(super) files: Budget,
+}
 
 impl<J: Journal> Chat<J> {
     /// Every command has the same price: one of the session's budget and one of
@@ -17,15 +28,15 @@ impl<J: Journal> Chat<J> {
         key: Option<SessionKey>,
     ) -> Result<(), Error> {
         let now = cx.now();
-        let rate = self.rate;
+        let (rate, address_rate) = (self.rate, self.address_rate);
         let mut taken = match self.own_budget(id, key) {
             Some(budget) => rate.take(budget, now),
             None => Ok(()),
         };
         if taken.is_ok()
-            && let Some((address_rate, budget)) = self.address_budget(cx, id)
+            && let Some(budgets) = self.address_budgets(cx.address(id), now)
         {
-            taken = address_rate.take(budget, now);
+            taken = address_rate.take(&mut budgets.commands, now);
             if taken.is_err()
                 && let Some(budget) = self.own_budget(id, key)
             {
@@ -49,32 +60,32 @@ impl<J: Journal> Chat<J> {
     }
 
     pub(super) fn give_back_budget(&mut self, cx: &Context<'_>, id: ConnectionId, key: SessionKey) {
-        let rate = self.rate;
+        let (rate, address_rate) = (self.rate, self.address_rate);
         if let Some(budget) = self.own_budget(id, Some(key)) {
             rate.give_back(budget);
         }
-        if let Some((rate, budget)) = self.address_budget(cx, id) {
-            rate.give_back(budget);
+        if let Some(budgets) = self.address_budgets(cx.address(id), cx.now()) {
+            address_rate.give_back(&mut budgets.commands);
         }
     }
 
-    fn address_budget(
+    /// What is left to an address, unless a proxy stands there.
+    pub(super) fn address_budgets(
         &mut self,
-        cx: &Context<'_>,
-        id: ConnectionId,
-    ) -> Option<(Rate, &mut Budget)> {
-        let address = cx.address(id)?;
+        address: Option<IpAddr>,
+        now: Duration,
+    ) -> Option<&mut Budgets> {
+        let address = address?;
         if address.to_canonical().is_loopback() {
             return None;
         }
         if self.addresses.len() >= self.max_addresses {
             // A budget that is whole is as good as none.
-            let now = cx.now();
-            self.addresses.retain(|_, budget| !budget.is_whole(now));
+            self.addresses
+                .retain(|_, left| !(left.commands.is_whole(now) && left.files.is_whole(now)));
             self.max_addresses = MIN_MAX_ADDRESSES.max(2 * self.addresses.len());
         }
-        let budget = self.addresses.entry(network(address)).or_default();
-        Some((self.address_rate, budget))
+        Some(self.addresses.entry(network(address)).or_default())
     }
 }
 

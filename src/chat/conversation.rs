@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use log::error;
 
-use super::journal::{Draft, Entry, Job, Journal, Outcome, Page, Person};
+use super::journal::{Draft, Entry, File, FileBytes, Job, Journal, Outcome, Page, Person};
 use super::room::{MAX_ENTRIES, MAX_ENTRIES_BYTES, Newest};
 use super::session::{Direct, SessionKey};
 use super::wire::{self, Answer, Command, Error, ErrorCode};
@@ -19,6 +19,7 @@ pub(super) enum Pending {
     Entry {
         room: usize,
         id: ConnectionId,
+        key: SessionKey,
         cid: String,
     },
     Load {
@@ -29,6 +30,9 @@ pub(super) enum Pending {
         page: Page,
         id: ConnectionId,
         cid: Option<String>,
+    },
+    Fetch {
+        place: (Arc<str>, u64),
     },
 }
 
@@ -55,6 +59,22 @@ impl<J: Journal> Chat<J> {
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, room)?;
         self.check_text(text)?;
+        self.append(cx, id, key, place, text, cid, None)
+    }
+
+    /// Gives an entry to the journal.
+    #[expect(clippy::too_many_arguments, reason = "an entry has so many parts")]
+    pub(super) fn append(
+        &mut self,
+        cx: &Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        place: usize,
+        text: &str,
+        cid: &str,
+        file: Option<(File, FileBytes)>,
+    ) -> Result<(), Error> {
+        let (file, bytes) = file.unzip();
         let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get(key))
         else {
             return Err(ErrorCode::NotJoined.into());
@@ -66,14 +86,17 @@ impl<J: Journal> Chat<J> {
                 time: millis(cx.unix_time()),
                 text: text.to_owned(),
                 cid: cid.to_owned(),
+                file: file.map(Box::new),
             },
             secret: Arc::clone(&session.secret),
+            bytes,
         };
         self.journal.submit(job).map_err(|_| busy())?;
         room.pending += 1;
         self.pending.push_back(Pending::Entry {
             room: place,
             id,
+            key,
             cid: cid.to_owned(),
         });
         Ok(())
@@ -214,7 +237,16 @@ impl<J: Journal> Chat<J> {
                 return;
             };
             match pending {
-                Pending::Entry { room, id, cid } => self.entry_done(cx, room, id, &cid, outcome),
+                Pending::Entry { room, id, key, cid } => {
+                    match &outcome {
+                        Outcome::Appended(entry) if entry.draft.file.is_some() => {
+                            self.settle(key, &cid);
+                        }
+                        Outcome::Appended(_) => {}
+                        _ => self.refund(key, &cid),
+                    }
+                    self.entry_done(cx, room, id, &cid, outcome);
+                }
                 Pending::Load { room } => self.loaded(cx, room, outcome),
                 Pending::History {
                     room,
@@ -225,6 +257,7 @@ impl<J: Journal> Chat<J> {
                     cx.release(id);
                     history_done(cx, &room, page, id, cid.as_deref(), outcome);
                 }
+                Pending::Fetch { place } => self.fetched(cx, &place, outcome),
             }
         }
     }

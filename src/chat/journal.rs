@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::media::Media;
+
 /// Keeps the entries of all rooms, in order.
 ///
 /// A job is submitted and its outcome comes back later: there is exactly one
@@ -60,6 +62,8 @@ pub enum Job {
         draft: Draft,
         /// The secret of the author's session.
         secret: SecretHash,
+        /// What is in the file, where the draft has one.
+        bytes: Option<FileBytes>,
     },
     /// Give the newest `limit` entries of a room, which is in use from now on.
     Load {
@@ -77,6 +81,15 @@ pub enum Job {
         /// How many entries at the most.
         limit: usize,
     },
+    /// Give the file of an entry.
+    Fetch {
+        /// The room.
+        room: Arc<str>,
+        /// The entry's number.
+        seq: u64,
+        /// How many bytes it may have.
+        limit: usize,
+    },
 }
 
 /// An entry before it has its number.
@@ -88,11 +101,28 @@ pub struct Draft {
     pub from: Person,
     /// When it was accepted: Unix milliseconds.
     pub time: u64,
-    /// Plain text.
+    /// Plain text. That of a file may be empty.
     pub text: String,
     /// What the author calls it. The same author and `cid` again is a repeat.
     pub cid: String,
+    /// The file that it is about. What is in there is kept beside it, and may be
+    /// gone when the entry is not.
+    pub file: Option<Box<File>>,
 }
+
+/// What is known of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name, without folders.
+    pub name: String,
+    /// What it is.
+    pub media: Media,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// What is in a file.
+pub type FileBytes = Arc<[u8]>;
 
 /// One numbered entry of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +189,8 @@ pub enum Outcome {
         /// Whether there are more in the direction asked for.
         more: bool,
     },
+    /// A file, if it is still kept and as small as asked for.
+    Fetched(Option<(File, FileBytes)>),
     /// It could not be done, for a reason that is in the log; nothing changed.
     Failed,
 }

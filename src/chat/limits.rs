@@ -31,12 +31,35 @@ impl Rate {
         }
     }
 
+    /// So much in a day, and all of it at once. 0 is no limit.
+    pub(super) fn daily(most: usize) -> Self {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        let interval = DAY_NANOS.checked_div(most).map(Duration::from_nanos);
+        Rate {
+            interval: interval.unwrap_or_default(),
+            burst: Duration::from_nanos(DAY_NANOS),
+        }
+    }
+
     /// Takes one out of a budget.
     ///
     /// # Errors
     /// How long until there is one.
     pub(super) fn take(&self, budget: &mut Budget, now: Duration) -> Result<(), Duration> {
-        let whole_at = budget.whole_at.max(now) + self.interval;
+        self.take_many(budget, 1, now)
+    }
+
+    /// Takes so many out of a budget, or none.
+    ///
+    /// # Errors
+    /// How long until there are so many.
+    pub(super) fn take_many(
+        &self,
+        budget: &mut Budget,
+        count: u32,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        let whole_at = budget.whole_at.max(now) + self.interval * count;
         match (whole_at - now).checked_sub(self.burst) {
             None | Some(Duration::ZERO) => {
                 budget.whole_at = whole_at;
@@ -48,7 +71,12 @@ impl Rate {
 
     /// Gives back what was taken for nothing.
     pub(super) fn give_back(&self, budget: &mut Budget) {
-        budget.whole_at = budget.whole_at.saturating_sub(self.interval);
+        self.give_back_many(budget, 1);
+    }
+
+    /// Gives back so many that were taken for nothing.
+    pub(super) fn give_back_many(&self, budget: &mut Budget, count: u32) {
+        budget.whole_at = budget.whole_at.saturating_sub(self.interval * count);
     }
 }
 
@@ -57,6 +85,8 @@ impl Budget {
         self.whole_at <= now
     }
 }
+
+const DAY_NANOS: u64 = 24 * 60 * 60 * 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +116,23 @@ mod tests {
         assert!(rate.take(&mut budget, NOW).is_err());
         rate.give_back(&mut budget);
         assert_eq!(rate.take(&mut budget, NOW), Ok(()));
+    }
+
+    #[test]
+    fn all_of_a_day_may_be_taken_at_once_or_in_parts() {
+        let rate = Rate::daily(1_000);
+        let mut budget = Budget::default();
+        assert_eq!(rate.take_many(&mut budget, 600, NOW), Ok(()));
+        let tenth = Duration::from_secs(8_640);
+        assert_eq!(rate.take_many(&mut budget, 500, NOW), Err(tenth));
+        assert_eq!(rate.take_many(&mut budget, 400, NOW), Ok(()));
+        assert_eq!(rate.take_many(&mut budget, 100, NOW), Err(tenth));
+        assert_eq!(rate.take_many(&mut budget, 100, NOW + tenth), Ok(()));
+        rate.give_back_many(&mut budget, 50);
+        assert_eq!(rate.take_many(&mut budget, 50, NOW + tenth), Ok(()));
+        let none = Rate::daily(0);
+        let mut budget = Budget::default();
+        assert!((0..1_000).all(|_| none.take_many(&mut budget, u32::MAX, NOW).is_ok()));
     }
 
     #[test]

@@ -9,8 +9,10 @@
 mod budgets;
 mod commands;
 mod conversation;
+mod files;
 mod journal;
 mod limits;
+mod media;
 mod names;
 mod presence;
 mod room;
@@ -27,11 +29,15 @@ use std::sync::Arc;
 use slab::Slab;
 
 pub use journal::{
-    Busy, Draft, Entry, Job, Journal, KnownSession, Outcome, Page, Person, SecretHash,
+    Busy, Draft, Entry, File, FileBytes, Job, Journal, KnownSession, Outcome, Page, Person,
+    SecretHash,
 };
+pub use media::Media;
 pub use wire::ErrorCode;
 
+use budgets::Budgets;
 use conversation::Pending;
+use files::Fetches;
 use limits::{Budget, Rate};
 use presence::Due;
 use room::Room;
@@ -50,6 +56,13 @@ pub const SUBPROTOCOL: &str = "veche.v1";
 pub struct Settings {
     /// The longest text in bytes of UTF-8. Default: 8 KiB, two pages.
     pub max_text_bytes: usize,
+    /// The largest file in bytes; 0 means that none are taken. It has to fit into
+    /// a message, and into what may wait for one connection, with
+    /// [`MAX_FILE_HEADER_BYTES`] before it. Default: 1,000,000, a photograph.
+    pub max_file_bytes: usize,
+    /// How many bytes in files a session may send in a day, all at once if it
+    /// likes; ten times that from one address. Default: 50 MiB.
+    pub file_quota_bytes: usize,
     /// How many commands a session may give a second, and six times as many at
     /// once; ten times that for one address. Default: 5, faster than people
     /// type.
@@ -70,6 +83,8 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             max_text_bytes: 8 << 10,
+            max_file_bytes: 1_000_000,
+            file_quota_bytes: 50 << 20,
             rate_per_second: 5,
             max_rooms: 10_000,
             max_sessions: 50_000,
@@ -90,6 +105,8 @@ pub struct Usage {
     pub clients: usize,
     /// Jobs that the journal has not answered.
     pub jobs: usize,
+    /// Who waits for files, and files that are at hand for them.
+    pub fetches: usize,
     /// What is to be done later.
     pub plans: usize,
 }
@@ -113,11 +130,15 @@ pub struct Chat<J> {
     pending: VecDeque<Pending>,
     /// What outcomes have published since the last tick.
     published_bytes: usize,
+    fetches: Fetches,
     /// What is to be done when.
     agenda: BinaryHeap<Reverse<(Duration, Due)>>,
     rate: Rate,
     address_rate: Rate,
-    addresses: HashMap<IpAddr, Budget>,
+    /// What may be sent in files.
+    quota: Rate,
+    address_quota: Rate,
+    addresses: HashMap<IpAddr, Budgets>,
     max_addresses: usize,
 }
 
@@ -147,9 +168,15 @@ impl<J: Journal> Chat<J> {
         }
         let per_second = settings.rate_per_second;
         let burst = per_second.saturating_mul(BURST_SECONDS);
+        let daily = settings.file_quota_bytes;
+        let largest_file = match daily {
+            0 => settings.max_file_bytes,
+            daily => settings.max_file_bytes.min(daily),
+        };
         Chat {
             limits: Limits {
                 text_bytes: settings.max_text_bytes,
+                file_bytes: largest_file,
                 name_chars: names::MAX_NAME_CHARS,
                 room_chars: names::MAX_ROOM_CHARS,
                 burst,
@@ -157,6 +184,8 @@ impl<J: Journal> Chat<J> {
             },
             rate: Rate::new(per_second, burst),
             address_rate: Rate::new(per_second.saturating_mul(10), burst.saturating_mul(10)),
+            quota: Rate::daily(daily),
+            address_quota: Rate::daily(daily.saturating_mul(10)),
             sessions,
             settings,
             journal,
@@ -167,6 +196,7 @@ impl<J: Journal> Chat<J> {
             next_topic: 0,
             pending: VecDeque::new(),
             published_bytes: 0,
+            fetches: Fetches::default(),
             agenda: BinaryHeap::new(),
             addresses: HashMap::new(),
             max_addresses: 0,
@@ -182,6 +212,7 @@ impl<J: Journal> Chat<J> {
             sessions: self.sessions.len(),
             clients: self.clients.iter().filter(is_known).count(),
             jobs: self.pending.len(),
+            fetches: self.fetches.len(),
             plans: self.agenda.len(),
         }
     }
@@ -201,13 +232,13 @@ impl<J: Journal> Chat<J> {
         cid: &mut Option<String>,
     ) -> Result<(), Error> {
         let key = self.session_of(id);
-        let command = understand(message);
-        if let Ok(command) = &command {
+        let understood = understand(message);
+        if let Ok((command, _)) = &understood {
             *cid = command.cid().map(str::to_owned);
         }
         // What cannot be understood has its price too.
         self.take_budget(cx, id, key)?;
-        let command = command?;
+        let (command, file) = understood?;
         let kind = command.kind()?;
         let Some(key) = key else {
             return match kind {
@@ -216,6 +247,9 @@ impl<J: Journal> Chat<J> {
             };
         };
         let done = match kind {
+            "file" => self.file(cx, id, key, &command, file),
+            _ if file.is_some() => Err(ErrorCode::BadFile.into()),
+            "fetch" => self.fetch(cx, id, key, &command),
             "message" => self.message(cx, id, key, &command),
             "direct" => self.direct(cx, id, key, &command),
             "typing" => self.typing(cx, id, key, &command),
@@ -352,6 +386,7 @@ impl<J: Journal> Handler for Chat<J> {
 
     fn tick(&mut self, cx: &mut Context<'_>) {
         self.published_bytes = 0;
+        self.answer_fetches(cx);
         self.take_outcomes(cx);
         self.do_what_is_due(cx);
     }
@@ -363,17 +398,21 @@ impl<J> fmt::Debug for Chat<J> {
     }
 }
 
-/// The command that a frame is.
-fn understand(message: Message<'_>) -> Result<Command, Error> {
-    let Message::Text(text) = message else {
-        return Err(ErrorCode::Unsupported.into());
+/// The command that a frame is, and the file that comes with it.
+fn understand(message: Message<'_>) -> Result<(Command, Option<&[u8]>), Error> {
+    let (text, file) = match message {
+        Message::Text(text) => (text, None),
+        Message::Binary(frame) => {
+            let (json, bytes) = wire::split_file(frame)?;
+            (json, Some(bytes))
+        }
     };
     if wire::is_too_deep(text) {
         return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
     }
     let command = Command::parse(text)?;
     command.check_cid()?;
-    Ok(command)
+    Ok((command, file))
 }
 
 fn millis(time: Duration) -> u64 {
@@ -382,6 +421,10 @@ fn millis(time: Duration) -> u64 {
 
 /// A client that is dropped for this comes back and gets what it missed.
 const TOO_SLOW: CloseCode = CloseCode::new(4008);
+
+/// What stands before the bytes of a file in a message, at the most: more than
+/// anybody says with one.
+pub const MAX_FILE_HEADER_BYTES: usize = 32 << 10;
 
 /// So many seconds' worth of commands may be given at once.
 const BURST_SECONDS: u32 = 6;

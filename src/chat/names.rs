@@ -1,10 +1,15 @@
-//! What may be the name of a person or of a room.
+//! What may be the name of a person, of a room or of a file.
 
 /// The longest name of a person, in characters.
 pub(super) const MAX_NAME_CHARS: usize = 32;
 
 /// The longest name of a room, in characters.
 pub(super) const MAX_ROOM_CHARS: usize = 64;
+
+/// The longest name of a file, in characters, and the longest ending that is
+/// kept where it has to be cut.
+const MAX_FILE_NAME_CHARS: usize = 128;
+const MAX_ENDING_CHARS: usize = 16;
 
 /// The name somebody asked for, without blanks around it; `None` where it
 /// cannot be one.
@@ -34,6 +39,31 @@ pub(super) fn room(name: &str) -> Option<String> {
     let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_') || is_mark(c);
     let fits = (1..=MAX_ROOM_CHARS).contains(&length);
     (fits && name.chars().all(is_allowed) && !name.starts_with(is_mark)).then_some(name)
+}
+
+/// The name of a file, made of what its sender calls it: without folders, and
+/// without what cannot be seen or deceives about its ending. Where it is too long
+/// it loses its middle and keeps its ending.
+pub(super) fn file(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let blank = |c: char| if c.is_whitespace() { ' ' } else { c };
+    let clear = name.chars().map(blank).filter(|&c| !is_treacherous(c));
+    let clear: String = clear.collect();
+    let name = clear.trim();
+    if name.trim_matches('.').is_empty() {
+        return "file".to_owned();
+    }
+    let length = name.chars().count();
+    if length <= MAX_FILE_NAME_CHARS {
+        return name.to_owned();
+    }
+    let ending = name.rfind('.').map_or("", |place| &name[place..]);
+    let ending_length = ending.chars().count();
+    if ending_length > MAX_ENDING_CHARS {
+        return name.chars().take(MAX_FILE_NAME_CHARS).collect();
+    }
+    let stem = name.chars().take(MAX_FILE_NAME_CHARS - ending_length);
+    stem.collect::<String>() + ending
 }
 
 /// Another name for somebody whose name is taken: the same with a number, the
@@ -137,6 +167,31 @@ mod tests {
             assert_eq!(room(name), None, "{name:?}");
         }
         assert!(room(&"a".repeat(64)).is_some() && room(&"a".repeat(65)).is_none());
+    }
+
+    #[test]
+    fn file_has_a_name_that_is_short_and_deceives_nobody() {
+        for (given, name) in [
+            ("cat.png", "cat.png"),
+            ("  Отчёт за май.pdf ", "Отчёт за май.pdf"),
+            ("/etc/passwd", "passwd"),
+            ("C:\\Users\\ann\\cat.png", "cat.png"),
+            ("../..", "file"),
+            ("", "file"),
+            (" \u{200b} ", "file"),
+            ("folder/", "file"),
+            ("cod\u{202e}gnp.exe", "codgnp.exe"),
+            ("a\u{0}b\n\u{feff}c", "ab c"),
+            ("10.15.00\u{202f}PM.png", "10.15.00 PM.png"),
+        ] {
+            assert_eq!(file(given), name, "{given:?}");
+        }
+        let cut = file(&("ж".repeat(200) + ".tar.gz"));
+        assert_eq!(cut, "ж".repeat(125) + ".gz");
+        assert_eq!(file(&"x".repeat(128)), "x".repeat(128));
+        assert_eq!(file(&"x".repeat(129)), "x".repeat(128));
+        let no_ending = "x.".to_owned() + &"y".repeat(200);
+        assert_eq!(file(&no_ending).chars().count(), 128);
     }
 
     #[test]

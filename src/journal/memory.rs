@@ -1,13 +1,13 @@
 //! Entries kept in memory until the program ends.
 
 use std::collections::hash_map::{Entry as Slot, RandomState};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use log::warn;
 
-use crate::chat::{Busy, Draft, Entry, Job, Journal, Outcome, Page};
+use crate::chat::{Busy, Draft, Entry, FileBytes, Job, Journal, Outcome, Page};
 
 /// Keeps the newest entries of each room in memory. Each start is a new epoch.
 #[derive(Debug)]
@@ -18,10 +18,25 @@ pub struct MemoryJournal {
     hashes: RandomState,
     /// What all entries take.
     bytes: usize,
+    /// By the entries' rooms and numbers.
+    files: HashMap<(Arc<str>, u64), Kept>,
+    /// Whose they are, the oldest first.
+    files_by_age: BTreeMap<u64, (Arc<str>, u64)>,
+    /// What they take.
+    file_bytes: usize,
+    keep_files: usize,
     outcomes: VecDeque<Outcome>,
     keep_messages: usize,
     max_rooms: usize,
     epoch: u64,
+}
+
+/// What is in a file.
+#[derive(Debug)]
+struct Kept {
+    bytes: FileBytes,
+    /// Which one it was, counted from the first.
+    age: u64,
 }
 
 /// The newest entries of one room.
@@ -42,7 +57,8 @@ impl MemoryJournal {
     /// Keeps at most `keep_messages` entries and 4 MiB a room, in at most
     /// `max_rooms` rooms (0 = no limit) and 64 MiB. Beyond, a room that nobody
     /// is in gives way: the one that was not used for longest. Where all are in
-    /// use, whoever writes does so at the cost of what was said in that room.
+    /// use, whoever writes does so at the cost of what was said in that room. What
+    /// is in files takes 64 MiB at most besides.
     /// `epoch` must be another one at each start: random.
     #[must_use]
     pub fn new(keep_messages: usize, max_rooms: usize, epoch: u64) -> Self {
@@ -52,6 +68,10 @@ impl MemoryJournal {
             by_cid: HashMap::new(),
             hashes: RandomState::new(),
             bytes: 0,
+            files: HashMap::new(),
+            files_by_age: BTreeMap::new(),
+            file_bytes: 0,
+            keep_files: MAX_FILE_BYTES,
             outcomes: VecDeque::new(),
             keep_messages: or_no_limit(keep_messages),
             max_rooms: or_no_limit(max_rooms),
@@ -59,7 +79,14 @@ impl MemoryJournal {
         }
     }
 
-    fn append(&mut self, draft: Draft) -> Outcome {
+    /// Keeps less than 64 MiB of files; of one that is larger, that one alone.
+    #[must_use]
+    pub fn keep_files(mut self, bytes: usize) -> Self {
+        self.keep_files = bytes.min(MAX_FILE_BYTES);
+        self
+    }
+
+    fn append(&mut self, draft: Draft, bytes: Option<FileBytes>) -> Outcome {
         let key = self.key(&draft);
         if let Some(entry) = self.known(key, &draft) {
             return Outcome::Repeated(entry.clone());
@@ -77,6 +104,9 @@ impl MemoryJournal {
         self.bytes += bytes_of(&entry);
         let room = &entry.draft.room;
         self.by_cid.insert(key, (Arc::clone(room), entry.seq));
+        if let Some(bytes) = bytes {
+            self.keep_file((Arc::clone(room), entry.seq), bytes);
+        }
         while let Some(ring) = self.rooms.get(room)
             && (ring.entries.len() > self.keep_messages || ring.bytes > MAX_ROOM_BYTES)
         {
@@ -87,6 +117,36 @@ impl MemoryJournal {
             self.drop_oldest(room);
         }
         Outcome::Appended(entry)
+    }
+
+    fn keep_file(&mut self, place: (Arc<str>, u64), bytes: FileBytes) {
+        self.file_bytes += bytes.len();
+        let newest = self.files_by_age.last_key_value();
+        let age = newest.map_or(0, |(age, _)| age + 1);
+        self.files_by_age.insert(age, place.clone());
+        self.files.insert(place, Kept { bytes, age });
+        while self.file_bytes > self.keep_files && self.files.len() > 1 {
+            let oldest = self.files_by_age.first_key_value();
+            let Some(place) = oldest.map(|(_, place)| place.clone()) else {
+                return;
+            };
+            self.forget_file(&place);
+        }
+    }
+
+    fn forget_file(&mut self, place: &(Arc<str>, u64)) {
+        if let Some(file) = self.files.remove(place) {
+            self.files_by_age.remove(&file.age);
+            self.file_bytes -= file.bytes.len();
+        }
+    }
+
+    fn fetch(&self, place: &(Arc<str>, u64), limit: usize) -> Outcome {
+        let entry = self.rooms.get(&place.0).and_then(|ring| ring.get(place.1));
+        let file = entry.and_then(|entry| entry.draft.file.as_deref().cloned());
+        let kept = self.files.get(place);
+        let kept = kept.filter(|kept| kept.bytes.len() <= limit);
+        Outcome::Fetched(file.zip(kept.map(|kept| Arc::clone(&kept.bytes))))
     }
 
     /// What was kept of this author under this `cid`.
@@ -114,6 +174,9 @@ impl MemoryJournal {
     /// An entry is kept no longer.
     fn forget(&mut self, entry: &Entry) {
         self.bytes -= bytes_of(entry);
+        if entry.draft.file.is_some() {
+            self.forget_file(&(Arc::clone(&entry.draft.room), entry.seq));
+        }
         if let Slot::Occupied(slot) = self.by_cid.entry(self.key(&entry.draft))
             && slot.get().1 == entry.seq
             && slot.get().0 == entry.draft.room
@@ -173,13 +236,14 @@ impl Journal for MemoryJournal {
             return Err(Busy);
         }
         let outcome = match job {
-            Job::Append { draft, .. } => self.append(draft),
+            Job::Append { draft, bytes, .. } => self.append(draft, bytes),
             Job::Load { room, limit } => self.load(&room, limit),
             Job::History { room, page, limit } => {
                 let page = self.rooms.get(&room).map(|ring| ring.page(page, limit));
                 let (entries, more) = page.unwrap_or_default();
                 Outcome::History { entries, more }
             }
+            Job::Fetch { room, seq, limit } => self.fetch(&(room, seq), limit),
         };
         self.outcomes.push_back(outcome);
         Ok(())
@@ -247,10 +311,15 @@ impl Ring {
 /// What an entry takes, with its place among the `cid`s.
 fn bytes_of(entry: &Entry) -> usize {
     let Draft {
-        from, text, cid, ..
+        from,
+        text,
+        cid,
+        file,
+        ..
     } = &entry.draft;
     let texts = [&from.id, &from.name, text, cid];
-    size_of::<Entry>() + 32 + texts.map(String::len).iter().sum::<usize>()
+    let file = file.as_ref().map_or(0, |file| 256 + file.name.len());
+    size_of::<Entry>() + 32 + file + texts.map(String::len).iter().sum::<usize>()
 }
 
 /// What a room's entries may take.
@@ -259,13 +328,16 @@ const MAX_ROOM_BYTES: usize = 4 << 20;
 /// What all entries may take.
 const MAX_BYTES: usize = 64 << 20;
 
+/// What may be in all files.
+const MAX_FILE_BYTES: usize = 64 << 20;
+
 /// Jobs whose outcomes nobody has taken yet.
 const MAX_OUTCOMES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Person;
+    use crate::chat::{File, Media, Person};
 
     fn draft(room: &str, cid: &str, text: &str) -> Draft {
         Draft {
@@ -277,12 +349,47 @@ mod tests {
             time: 1,
             text: text.into(),
             cid: cid.into(),
+            file: None,
         }
     }
 
     fn append_job(draft: Draft) -> Job {
-        let secret = "".into();
-        Job::Append { draft, secret }
+        Job::Append {
+            draft,
+            secret: "".into(),
+            bytes: None,
+        }
+    }
+
+    /// Keeps a file of so many bytes.
+    fn append_file(journal: &mut MemoryJournal, room: &str, cid: &str, size: usize) -> u64 {
+        let mut draft = draft(room, cid, "");
+        draft.file = Some(Box::new(File {
+            name: cid.to_owned(),
+            media: Media::Other,
+            size: size as u64,
+        }));
+        let job = Job::Append {
+            draft,
+            secret: "".into(),
+            bytes: Some(vec![7; size].into()),
+        };
+        match submit(journal, job) {
+            Outcome::Appended(entry) => entry.seq,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How large the file is that is kept of an entry.
+    fn fetch(journal: &mut MemoryJournal, room: &str, seq: u64, limit: usize) -> Option<usize> {
+        let room = room.into();
+        match submit(journal, Job::Fetch { room, seq, limit }) {
+            Outcome::Fetched(found) => found.map(|(file, bytes)| {
+                assert_eq!(file.size, bytes.len() as u64);
+                bytes.len()
+            }),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn submit(journal: &mut MemoryJournal, job: Job) -> Outcome {
@@ -392,6 +499,51 @@ mod tests {
             page(&mut journal, Page::After(0), 9),
             (vec![2, 3, 4, 5], false)
         );
+    }
+
+    #[test]
+    fn oldest_files_go_and_their_entries_stay() {
+        let mut journal = MemoryJournal::new(0, 0, 7).keep_files(1_000);
+        let journal = &mut journal;
+        assert_eq!(append_file(journal, "lobby", "a", 400), 1);
+        assert_eq!(append_file(journal, "hall", "b", 300), 1);
+        assert_eq!(append_file(journal, "lobby", "c", 300), 2);
+        assert_eq!(fetch(journal, "lobby", 1, 400), Some(400));
+        assert_eq!(
+            fetch(journal, "lobby", 1, 399),
+            None,
+            "larger than asked for"
+        );
+        assert_eq!(append_file(journal, "lobby", "d", 1), 3);
+        assert_eq!(fetch(journal, "lobby", 1, 1_000), None);
+        assert_eq!(fetch(journal, "hall", 1, 1_000), Some(300));
+        assert_eq!(append_file(journal, "lobby", "e", 2_000), 4);
+        assert_eq!(fetch(journal, "lobby", 4, 2_000), Some(2_000), "one alone");
+        assert_eq!(fetch(journal, "hall", 1, 1_000), None);
+        assert_eq!(page(journal, Page::After(0), 9), (vec![1, 2, 3, 4], false));
+        assert_eq!(journal.file_bytes, 2_000);
+        for (room, seq) in [("lobby", 5), ("nowhere", 1), ("lobby", 0)] {
+            assert_eq!(fetch(journal, room, seq, 1_000), None);
+        }
+    }
+
+    #[test]
+    fn files_go_with_their_entries_and_rooms() {
+        let mut journal = MemoryJournal::new(2, 2, 7);
+        append_file(&mut journal, "lobby", "a", 10);
+        append(&mut journal, "b");
+        append_file(&mut journal, "lobby", "c", 10);
+        assert_eq!(fetch(&mut journal, "lobby", 1, 10), None);
+        assert_eq!(fetch(&mut journal, "lobby", 2, 10), None, "no file");
+        assert_eq!(fetch(&mut journal, "lobby", 3, 10), Some(10));
+        assert_eq!(journal.file_bytes, 10);
+        for room in ["x", "y"] {
+            append_file(&mut journal, room, room, 1);
+        }
+        assert_eq!(journal.file_bytes, 2);
+        assert_eq!(append(&mut journal, "again"), 1);
+        assert_eq!(fetch(&mut journal, "lobby", 3, 10), None);
+        assert_eq!(journal.files_by_age.len(), journal.files.len());
     }
 
     #[test]

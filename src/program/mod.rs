@@ -67,6 +67,7 @@ pub fn complain(error: &Error) {
 }
 
 fn serve(options: Options) -> Result<(), Error> {
+    options.check()?;
     // A file that may not grow is an error where it is written.
     flag::register(SIGXFSZ, Arc::default()).map_err(Error::Descriptors)?;
     logging::start(options.log).map_err(Error::Descriptors)?;

@@ -13,6 +13,7 @@ use crate::server::Handle;
 pub(super) struct Storage {
     keep_messages: usize,
     max_rooms: usize,
+    keep_files: usize,
     #[cfg(feature = "sqlite")]
     file: Option<(Database, Retention)>,
 }
@@ -27,6 +28,7 @@ impl Storage {
                 let retention = Retention {
                     messages: options.keep_messages,
                     days: options.keep_days,
+                    files: options.keep_files,
                     sessions: options.chat.max_sessions,
                 };
                 Some((database, retention))
@@ -36,6 +38,7 @@ impl Storage {
         Ok(Storage {
             keep_messages: options.keep_messages,
             max_rooms: options.chat.max_rooms,
+            keep_files: options.keep_files,
             #[cfg(feature = "sqlite")]
             file,
         })
@@ -63,10 +66,10 @@ impl Storage {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(Error::Random)?;
         let epoch = u64::from_ne_bytes(epoch);
-        Ok(MemoryJournal::new(
-            self.keep_messages,
-            self.max_rooms,
-            epoch,
-        ))
+        let journal = MemoryJournal::new(self.keep_messages, self.max_rooms, epoch);
+        Ok(journal.keep_files(match self.keep_files {
+            0 => usize::MAX,
+            bytes => bytes,
+        }))
     }
 }

@@ -27,6 +27,14 @@ impl Context<'_> {
         self.hub.send(to, message.into());
     }
 
+    /// How many bytes of what was sent to a connection alone are not written yet.
+    #[must_use]
+    pub fn unsent_bytes(&self, id: ConnectionId) -> usize {
+        let connection = self.hub.connections.get(id.index());
+        let same = connection.filter(|c| c.generation == id.generation && c.is_open());
+        same.map_or(0, |connection| connection.subscriber.private_bytes())
+    }
+
     /// Sends a message to every subscriber of a topic. It is encoded once.
     pub fn publish<'m>(&mut self, topic: Topic, message: impl Into<Message<'m>>) {
         self.hub.publish(topic, message.into());

@@ -390,13 +390,15 @@ impl Hub {
 }
 
 /// The frame of a message, given as its header and its payload: compressed for
-/// a receiver with that window, where that makes it smaller.
+/// a receiver with that window, where that makes it smaller. Bytes are left as
+/// they are: nearly all that is large, such as a picture, is compressed already.
 fn encode<'a>(
     message: Message<'a>,
     window_bits: Option<u8>,
     deflater: &'a mut Deflater,
 ) -> (HeaderBytes, &'a [u8]) {
     let payload = message.payload();
+    let window_bits = window_bits.filter(|_| message.opcode() == Opcode::Text);
     match window_bits.and_then(|bits| deflater.deflate(bits, payload)) {
         Some(deflated) => (deflated_header(message.opcode(), deflated.len()), deflated),
         None => (server_header(message.opcode(), payload.len()), payload),

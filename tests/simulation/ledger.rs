@@ -123,7 +123,8 @@ impl Book {
             ..
         }
         | Job::Load { room, .. }
-        | Job::History { room, .. }) = job;
+        | Job::History { room, .. }
+        | Job::Fetch { room, .. }) = job;
         let key = |epoch: &String| (room.to_string(), epoch.clone());
         match outcome {
             Outcome::Loaded { epoch, seq, .. } => {

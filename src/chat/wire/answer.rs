@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::ErrorCode;
-use crate::chat::journal::{Entry, Person};
+use crate::chat::journal::{Entry, File, Person};
+use crate::chat::media::Media;
 
 /// What a server says.
 #[derive(Debug, Serialize)]
@@ -39,6 +40,22 @@ pub(in crate::chat) enum Answer<'a> {
         from: &'a Person,
         text: &'a str,
         cid: &'a str,
+    },
+    /// An entry, or what comes before the bytes that were asked for.
+    File {
+        room: &'a str,
+        seq: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<&'a Person>,
+        name: &'a str,
+        media: Media,
+        size: u64,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cid: Option<&'a str>,
     },
     Direct {
         time: u64,
@@ -130,6 +147,20 @@ impl Answer<'_> {
 /// An entry as it is broadcast, and given in `joined` and `history` later.
 pub(in crate::chat) fn entry_json(entry: &Entry) -> String {
     let draft = &entry.draft;
+    if let Some(file) = &draft.file {
+        let answer = Answer::File {
+            room: &draft.room,
+            seq: entry.seq,
+            time: Some(draft.time),
+            from: Some(&draft.from),
+            name: &file.name,
+            media: file.media,
+            size: file.size,
+            text: &draft.text,
+            cid: Some(&draft.cid),
+        };
+        return answer.to_json();
+    }
     let answer = Answer::Message {
         room: &draft.room,
         seq: entry.seq,
@@ -141,10 +172,36 @@ pub(in crate::chat) fn entry_json(entry: &Entry) -> String {
     answer.to_json()
 }
 
+/// The binary frame that answers `fetch`.
+pub(in crate::chat) fn file_frame(
+    room: &str,
+    seq: u64,
+    file: &File,
+    bytes: &[u8],
+    cid: Option<&str>,
+) -> Vec<u8> {
+    let answer = Answer::File {
+        room,
+        seq,
+        time: None,
+        from: None,
+        name: &file.name,
+        media: file.media,
+        size: file.size,
+        text: "",
+        cid,
+    };
+    let json = answer.to_json();
+    let length = u16::try_from(json.len()).unwrap_or_default();
+    [&length.to_be_bytes(), json.as_bytes(), bytes].concat()
+}
+
 /// What `welcome` tells of the limits.
 #[derive(Debug, Serialize)]
 pub(in crate::chat) struct Limits {
     pub(in crate::chat) text_bytes: usize,
+    /// 0 where no files are taken.
+    pub(in crate::chat) file_bytes: usize,
     pub(in crate::chat) name_chars: usize,
     pub(in crate::chat) room_chars: usize,
     /// Commands at once, and steadily; 0 for no limit.

@@ -79,6 +79,16 @@ impl Command {
         self.required_text("text")
     }
 
+    /// What is said with a file, if anything.
+    pub(in crate::chat) fn caption(&self) -> Result<&str, Error> {
+        Ok(self.text_of("text")?.unwrap_or_default())
+    }
+
+    /// What the sender calls a file.
+    pub(in crate::chat) fn file_name(&self) -> Result<&str, Error> {
+        Ok(self.text_of("name")?.unwrap_or_default())
+    }
+
     pub(in crate::chat) fn to(&self) -> Result<&str, Error> {
         self.required_text("to")
     }
@@ -97,6 +107,10 @@ impl Command {
 
     pub(in crate::chat) fn n(&self) -> Result<u64, Error> {
         required("n", self.number_of("n")?)
+    }
+
+    pub(in crate::chat) fn seq(&self) -> Result<u64, Error> {
+        required("seq", self.number_of("seq")?)
     }
 
     pub(in crate::chat) fn before(&self) -> Result<Option<u64>, Error> {
@@ -127,6 +141,16 @@ impl Command {
     pub(in crate::chat) fn limit(&self) -> Result<Option<u64>, Error> {
         self.number_of("limit")
     }
+}
+
+/// The JSON of a binary frame, and the bytes behind it.
+pub(in crate::chat) fn split_file(frame: &[u8]) -> Result<(&str, &[u8]), Error> {
+    let bad = || Error::from(ErrorCode::BadFile);
+    let (length, rest) = frame.split_first_chunk().ok_or_else(bad)?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    let (json, bytes) = rest.split_at_checked(length).ok_or_else(bad)?;
+    let json = core::str::from_utf8(json).map_err(|_| ErrorCode::BadJson)?;
+    Ok((json, bytes))
 }
 
 /// What a client has of a room already.
@@ -287,6 +311,19 @@ mod tests {
             "{{\"text\":\"\\\\\",\"x\":{}",
             "[".repeat(100)
         )));
+    }
+
+    #[test]
+    fn file_is_split_behind_its_json() {
+        let frame = [&[0, 2], &b"{}bytes"[..]].concat();
+        assert_eq!(split_file(&frame).expect("a file"), ("{}", &b"bytes"[..]));
+        assert_eq!(split_file(&frame[..4]).expect("a file"), ("{}", &b""[..]));
+        for length in 0..4 {
+            let error = split_file(&frame[..length]).expect_err("too short");
+            assert_eq!(error.code(), ErrorCode::BadFile);
+        }
+        let error = split_file(&[0, 1, 0xff]).expect_err("no text");
+        assert_eq!(error.code(), ErrorCode::BadJson);
     }
 
     #[test]

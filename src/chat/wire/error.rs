@@ -79,8 +79,10 @@ pub enum ErrorCode {
     BadRequest,
     /// There is no such type of command.
     UnknownType,
-    /// Binary frames are not taken.
+    /// Files are not taken.
     Unsupported,
+    /// A binary frame is no file, or a file is empty or came as text.
+    BadFile,
     /// `hello` has to come first.
     HelloFirst,
     /// `hello` was answered already; `rename` changes the name.
@@ -97,11 +99,16 @@ pub enum ErrorCode {
     NotJoined,
     /// Nobody with this id, or this name, is connected.
     NotPresent,
-    /// The text is longer than `limits.text_bytes`.
+    /// The text is longer than `limits.text_bytes`, or the file than
+    /// `limits.file_bytes`.
     TooLarge,
     /// Too many commands; again after `retry_ms`.
     RateLimited,
-    /// The journal is behind; again after `retry_ms`.
+    /// Too much in files for one day; again after `retry_ms`.
+    Quota,
+    /// There is no such file, or no longer.
+    Gone,
+    /// The journal is behind, or too many want files; again after `retry_ms`.
     Busy,
     /// The journal could not keep or find it.
     Storage,
@@ -115,7 +122,8 @@ impl ErrorCode {
             ErrorCode::BadJson => "This is not JSON.",
             ErrorCode::BadRequest => "This command is not right.",
             ErrorCode::UnknownType => "There is no such type of command.",
-            ErrorCode::Unsupported => "Binary messages are not taken here: send text.",
+            ErrorCode::Unsupported => "Files are not taken here.",
+            ErrorCode::BadFile => "This is no file.",
             ErrorCode::HelloFirst => "Say hello first.",
             ErrorCode::AlreadyWelcome => "You said hello already; rename changes the name.",
             ErrorCode::BadName => "A name has 1 to 32 characters, none of them invisible.",
@@ -128,7 +136,9 @@ impl ErrorCode {
             ErrorCode::NotPresent => "Nobody of that name is here now.",
             ErrorCode::TooLarge => "This text is too long.",
             ErrorCode::RateLimited => "Too fast: wait a moment.",
-            ErrorCode::Busy => "The server is behind with storing: wait a moment.",
+            ErrorCode::Quota => "These are too many files for one day.",
+            ErrorCode::Gone => "This file is kept no longer.",
+            ErrorCode::Busy => "The server is busy: wait a moment.",
             ErrorCode::Storage => "This could not be stored or found.",
         }
     }

@@ -7,8 +7,18 @@
 //! on. Times are Unix milliseconds, UTC. `text` is plain text, never HTML; one
 //! that begins with `/me ` is shown as an action (XEP-0245).
 //!
+//! The one frame that is binary, both ways, is a file: the length of a JSON object
+//! as 16 bits in network byte order, that object, and the bytes, as many as
+//! `size` says. `limits.file_bytes` of `welcome` is how many they may be, 0 where
+//! no files are taken. The server gives `name` as it is safe to show and to save
+//! (no folders, nothing invisible) and tells `media` from the bytes alone:
+//! `image/png`, `image/jpeg`, `image/gif`, `image/webp`, `image/avif`, or
+//! `application/octet-stream` for all else. `text` is what is said with it. How
+//! much may be sent a day is limited: `error quota`. Files may be gone before the
+//! messages about them. What follows a `fetch` waits for its answer.
+//!
 //! Any command may carry a `cid`, 1 to 64 of `A–Z a–z 0–9 _ -`; its reply or
-//! error returns it. For `message` and `direct` it is required and must be
+//! error returns it. For `message`, `file` and `direct` it is required and must be
 //! new: sending the same thing again under the same `cid` changes nothing.
 //!
 //! | client sends | server answers |
@@ -16,6 +26,8 @@
 //! | `hello {name, session?}` | `welcome {session, id, name, server, limits, ping_seconds, commands}`. `session` is the secret to come back with, `id` is public. Where the name is taken: `error name_taken` with a free `suggestion` |
 //! | `join {room, after?: {epoch, seq}}` | `joined {room, epoch, seq, count, members, recovered, more, entries}`. With `after`, `recovered` tells whether nothing is missing between it and `entries`; `more`, whether there is anything older than `entries` |
 //! | `message {room, cid, text}` | to the room, the sender included: `message {room, seq, time, from: {id, name}, text, cid}`. One's own `cid` coming back is the acknowledgement. Not a member: `error not_joined` |
+//! | a binary frame with `file {room, cid, name, text?}`, see above | to the room, the sender included, as text: `file {room, seq, time, from, name, media, size, text?, cid}` |
+//! | `fetch {room, seq}` | a binary frame with `file {room, seq, name, media, size}`. Where there is no such file, or no longer: `error gone` |
 //! | `direct {to, cid, text}` | to every connection of both sides, not stored: `direct {time, from, to: {id, name}, text, cid}`. Nobody connected: `error not_present` |
 //! | `typing {room}` | to the room, not stored: `typing {room, from}` |
 //! | `history {room, before \| after, limit?}` | `history {room, entries, more}`: at most 100 entries and 64 KiB, ascending, nearest to the number given. `more` is about the direction asked for |
@@ -41,7 +53,7 @@ mod answer;
 mod command;
 mod error;
 
-pub(super) use answer::{Answer, CommandHelp, Limits, entry_json};
-pub(super) use command::{Command, Place, is_too_deep};
+pub(super) use answer::{Answer, CommandHelp, Limits, entry_json, file_frame};
+pub(super) use command::{Command, Place, is_too_deep, split_file};
 pub(super) use error::Error;
 pub use error::ErrorCode;

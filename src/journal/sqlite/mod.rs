@@ -46,6 +46,8 @@ pub struct Retention {
     pub messages: usize,
     /// How many days.
     pub days: usize,
+    /// How many bytes of files.
+    pub files: usize,
     /// How many sessions, those that said something last. Beyond 30 days of
     /// silence none is.
     pub sessions: usize,
@@ -61,8 +63,9 @@ pub struct SqliteJournal {
     /// Without a sender when the thread has panicked.
     finished: Receiver<()>,
     /// What the jobs that are not answered yet take.
-    costs: VecDeque<usize>,
+    costs: VecDeque<Cost>,
     bytes: usize,
+    file_bytes: usize,
     sessions: Vec<KnownSession>,
 }
 
@@ -102,6 +105,7 @@ impl SqliteJournal {
             finished,
             costs: VecDeque::with_capacity(MAX_JOBS),
             bytes: 0,
+            file_bytes: 0,
             sessions,
         })
     }
@@ -110,12 +114,16 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     fn submit(&mut self, job: Job) -> Result<(), Busy> {
         let cost = cost_of(&job);
-        let is_full = self.costs.len() >= MAX_JOBS || self.bytes + cost > MAX_BYTES;
         // One alone may be as large as it is.
-        if is_full && !self.costs.is_empty() {
+        let is_full = |held: usize, more| held > 0 && more > 0 && held + more > MAX_BYTES;
+        if self.costs.len() >= MAX_JOBS
+            || is_full(self.bytes, cost.bytes)
+            || is_full(self.file_bytes, cost.file_bytes)
+        {
             return Err(Busy);
         }
-        self.bytes += cost;
+        self.bytes += cost.bytes;
+        self.file_bytes += cost.file_bytes;
         self.costs.push_back(cost);
         self.orders.push(Order::Do(job));
         Ok(())
@@ -134,7 +142,9 @@ impl Journal for SqliteJournal {
             }
         }
         let outcome = self.outcomes.pop_front()?;
-        self.bytes -= self.costs.pop_front().unwrap_or_default();
+        let cost = self.costs.pop_front().unwrap_or_default();
+        self.bytes -= cost.bytes;
+        self.file_bytes -= cost.file_bytes;
         Some(outcome)
     }
 
@@ -166,18 +176,30 @@ impl fmt::Debug for SqliteJournal {
     }
 }
 
-/// What a job takes until its outcome is taken.
-fn cost_of(job: &Job) -> usize {
-    match job {
-        Job::Append { draft, .. } => size_of::<Job>() + draft.text.len(),
-        Job::Load { .. } | Job::History { .. } => store::MAX_PAGE_BYTES,
-    }
+/// What a job takes until its outcome is taken. Files are counted apart, so that
+/// large ones keep nobody from writing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    bytes: usize,
+    file_bytes: usize,
+}
+
+fn cost_of(job: &Job) -> Cost {
+    let (bytes, file_bytes) = match job {
+        Job::Append { draft, bytes, .. } => (
+            size_of::<Job>() + draft.text.len(),
+            bytes.as_ref().map_or(0, |bytes| bytes.len()),
+        ),
+        Job::Load { .. } | Job::History { .. } => (store::MAX_PAGE_BYTES, 0),
+        Job::Fetch { limit, .. } => (size_of::<Job>(), *limit),
+    };
+    Cost { bytes, file_bytes }
 }
 
 /// How many jobs may wait.
 const MAX_JOBS: usize = 4096;
 
-/// How much they and their outcomes may take.
+/// How much they and their outcomes may take, and the files among them.
 const MAX_BYTES: usize = 8 << 20;
 
 /// How long the end may take, when all is answered.

@@ -15,11 +15,33 @@ CREATE TABLE entries (
     name   TEXT NOT NULL,       -- and name at that time
     cid    TEXT NOT NULL,       -- what the author calls it
     text   TEXT NOT NULL,       -- plain text, to be escaped in HTML
+    file   TEXT,                -- the name of the file, where it is about one
+    media  TEXT,                -- its kind, such as image/png
+    size   INTEGER,             -- in bytes
     PRIMARY KEY (room, seq)
 ) WITHOUT ROWID;
 
 -- Nothing is said twice.
 CREATE UNIQUE INDEX entries_by_cid ON entries (person, cid);
+
+-- What is in files. The oldest may be gone when their entries are not.
+CREATE TABLE files (
+    id    INTEGER PRIMARY KEY,  -- ascending
+    room  INTEGER NOT NULL,
+    seq   INTEGER NOT NULL,     -- the entry it belongs to
+    bytes BLOB NOT NULL,
+    UNIQUE (room, seq)
+);
+
+-- What all of them take.
+CREATE TABLE files_size (bytes INTEGER NOT NULL);
+INSERT INTO files_size VALUES (0);
+CREATE TRIGGER file_comes AFTER INSERT ON files BEGIN
+    UPDATE files_size SET bytes = bytes + length(new.bytes);
+END;
+CREATE TRIGGER file_goes AFTER DELETE ON files BEGIN
+    UPDATE files_size SET bytes = bytes - length(old.bytes);
+END;
 
 -- Who said something in the last 30 days, and may come back as the same.
 CREATE TABLE sessions (

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::file::Durability;
-use crate::chat::{Draft, Entry, KnownSession, Page, Person};
+use crate::chat::{Draft, Entry, File, FileBytes, KnownSession, Media, Page, Person};
 
 /// A room as it is stored, or will be with its first entry.
 #[derive(Clone, Debug)]
@@ -56,23 +56,89 @@ pub(super) fn insert_room(connection: &Connection, name: &str, epoch: &str) -> R
 /// Keeps an entry; whether it is new. Of one that is known nothing changes.
 pub(super) fn insert(connection: &Connection, room: i64, seq: u64, draft: &Draft) -> Result<bool> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO entries (room, seq, time, person, name, cid, text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (person, cid) DO NOTHING",
+        "INSERT INTO entries (room, seq, time, person, name, cid, text, file, media, size)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (person, cid) DO NOTHING",
     )?;
     let Person { id, name } = &draft.from;
     let (time, cid, text) = (signed(draft.time), &draft.cid, &draft.text);
-    let inserted = insert.execute(params![room, signed(seq), time, id, name, cid, text])?;
+    let file = draft.file.as_deref();
+    let (file, media, size) = match file {
+        Some(File { name, media, size }) => (Some(name), Some(media.name()), Some(signed(*size))),
+        None => (None, None, None),
+    };
+    let inserted = insert.execute(params![
+        room,
+        signed(seq),
+        time,
+        id,
+        name,
+        cid,
+        text,
+        file,
+        media,
+        size
+    ])?;
     Ok(inserted > 0)
+}
+
+/// Keeps what is in a file. Of all the oldest go, but for this one, while they
+/// take more than `keep` bytes.
+pub(super) fn insert_file(
+    connection: &Connection,
+    room: i64,
+    seq: u64,
+    bytes: &[u8],
+    keep: u64,
+) -> Result<()> {
+    let mut insert =
+        connection.prepare_cached("INSERT INTO files (room, seq, bytes) VALUES (?1, ?2, ?3)")?;
+    let id = insert.insert(params![room, signed(seq), bytes])?;
+    let mut size = connection.prepare_cached("SELECT bytes FROM files_size")?;
+    let mut delete = connection
+        .prepare_cached("DELETE FROM files WHERE id = (SELECT min(id) FROM files) AND id < ?1")?;
+    while unsigned(size.query_row([], |row| row.get(0))?) > keep && delete.execute([id])? > 0 {}
+    Ok(())
+}
+
+/// A file of at most so many bytes.
+pub(super) fn file(
+    connection: &Connection,
+    room: i64,
+    seq: u64,
+    limit: usize,
+) -> Result<Option<(File, FileBytes)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT file, media, size, bytes FROM files JOIN entries USING (room, seq)
+         WHERE room = ?1 AND seq = ?2 AND length(bytes) <= ?3",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = select.query_row(params![room, signed(seq), limit], |row| {
+        let bytes = row.get_ref(3)?.as_blob()?.into();
+        Ok(file_of(row, 0)?.map(|file| (file, bytes)))
+    });
+    Ok(found.optional()?.flatten())
+}
+
+/// What is known of a file, in three columns from that one on.
+fn file_of(row: &Row<'_>, column: usize) -> Result<Option<File>> {
+    let Some(name) = row.get(column)? else {
+        return Ok(None);
+    };
+    Ok(Some(File {
+        name,
+        media: Media::named(row.get_ref(column + 1)?.as_str()?),
+        size: unsigned(row.get(column + 2)?),
+    }))
 }
 
 /// What was kept under this `cid` of this person.
 pub(super) fn known(connection: &Connection, person: &str, cid: &str) -> Result<Entry> {
     let mut select = connection.prepare_cached(
-        "SELECT entries.seq, time, person, entries.name, cid, text, rooms.name
+        "SELECT entries.seq, time, person, entries.name, cid, text, file, media, size, rooms.name
          FROM entries JOIN rooms ON rooms.id = entries.room WHERE person = ?1 AND cid = ?2",
     )?;
     select.query_row([person, cid], |row| {
-        let room: String = row.get(6)?;
+        let room: String = row.get(9)?;
         entry(row, &room.into())
     })
 }
@@ -90,14 +156,14 @@ pub(super) fn page(
         Page::Before(seq) => (
             seq,
             connection.prepare_cached(
-                "SELECT seq, time, person, name, cid, text FROM entries
+                "SELECT seq, time, person, name, cid, text, file, media, size FROM entries
                  WHERE room = ?1 AND seq < ?2 ORDER BY seq DESC",
             )?,
         ),
         Page::After(seq) => (
             seq,
             connection.prepare_cached(
-                "SELECT seq, time, person, name, cid, text FROM entries
+                "SELECT seq, time, person, name, cid, text, file, media, size FROM entries
                  WHERE room = ?1 AND seq > ?2 ORDER BY seq",
             )?,
         ),
@@ -131,6 +197,7 @@ fn entry(row: &Row<'_>, room: &Arc<str>) -> Result<Entry> {
             },
             cid: row.get(4)?,
             text: row.get(5)?,
+            file: file_of(row, 6)?.map(Box::new),
         },
     })
 }
@@ -195,8 +262,9 @@ pub(super) fn overdue(
     before: u64,
     limit: usize,
 ) -> Result<Overdue> {
-    let mut select = connection
-        .prepare_cached("SELECT seq, time FROM entries WHERE room = ?1 ORDER BY seq LIMIT ?2")?;
+    let mut select = connection.prepare_cached(
+        "SELECT seq, time, size FROM entries WHERE room = ?1 ORDER BY seq LIMIT ?2",
+    )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = select.query(params![room, limit])?;
     let mut overdue = Overdue {
@@ -204,9 +272,16 @@ pub(super) fn overdue(
         is_rest: true,
         is_all: true,
     };
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
         let (seq, time) = (unsigned(row.get(0)?), unsigned(row.get(1)?));
+        let size: Option<i64> = row.get(2)?;
+        // It takes long to let go of much.
+        if bytes > MAX_OVERDUE_BYTES {
+            count = limit;
+            break;
+        }
+        bytes += size.map_or(0, unsigned);
         count += 1;
         if seq > up_to && time >= before {
             overdue.is_all = false;
@@ -234,6 +309,9 @@ pub(super) struct Overdue {
 pub(super) fn delete_up_to(connection: &Connection, room: i64, seq: u64) -> Result<()> {
     let mut delete =
         connection.prepare_cached("DELETE FROM entries WHERE room = ?1 AND seq <= ?2")?;
+    delete.execute(params![room, signed(seq)])?;
+    let mut delete =
+        connection.prepare_cached("DELETE FROM files WHERE room = ?1 AND seq <= ?2")?;
     delete.execute(params![room, signed(seq)])?;
     let mut update = connection.prepare_cached("UPDATE rooms SET gone = ?2 WHERE id = ?1")?;
     update.execute(params![room, signed(seq)])?;
@@ -295,6 +373,9 @@ const NEW_EPOCH: &str = "lower(hex(randomblob(8)))";
 
 /// How much text a page has, unless its first entry alone has more.
 pub(super) const MAX_PAGE_BYTES: usize = 64 << 10;
+
+/// Of how many bytes of files one goes at once, at the least.
+const MAX_OVERDUE_BYTES: u64 = 16 << 20;
 
 /// How exactly it is known when a session said something last: to the day, in
 /// milliseconds.

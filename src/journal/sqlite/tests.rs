@@ -12,6 +12,8 @@ use rusqlite::Connection;
 use super::*;
 use crate::chat::{Draft, Entry, Page, Person};
 
+mod files;
+
 /// A folder that is gone after the test.
 struct Folder(PathBuf);
 
@@ -108,19 +110,22 @@ fn append(room: &str, cid: &str, text: &str) -> Job {
             time: 1_000,
             text: text.into(),
             cid: cid.into(),
+            file: None,
         },
         secret: "secret".into(),
+        bytes: None,
     }
 }
 
 /// Somebody says something at some time.
 fn said(room: &str, person: &str, cid: u64, time: u64) -> Order {
-    let Job::Append { mut draft, secret } = append(room, &cid.to_string(), "x") else {
+    let mut job = append(room, &cid.to_string(), "x");
+    let Job::Append { draft, .. } = &mut job else {
         panic!("an entry");
     };
     draft.from.id = person.into();
     draft.time = time;
-    Order::Do(Job::Append { draft, secret })
+    Order::Do(job)
 }
 
 /// Does a batch without a thread.
@@ -361,7 +366,11 @@ fn sessions_that_said_something_are_known_again_the_last_one_last() {
         draft.from.id = person.into();
         draft.time = 100_000_000 * u64::from(number);
         let secret = number.to_string().into();
-        desk.ask(Job::Append { draft, secret });
+        desk.ask(Job::Append {
+            draft,
+            secret,
+            bytes: None,
+        });
     }
     drop(desk);
     let mut desk = Desk::open(&folder.file());

@@ -37,6 +37,8 @@ enum Done {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keep {
     pub(super) messages: u64,
+    /// In bytes.
+    pub(super) files: u64,
     pub(super) time: Option<Duration>,
     pub(super) sessions: usize,
 }
@@ -46,14 +48,14 @@ impl From<Retention> for Keep {
         let Retention {
             messages,
             days,
+            files,
             sessions,
         } = retention;
         let days = u64::try_from(days).unwrap_or(u64::MAX);
+        let or_all = |most| if most == 0 { u64::MAX } else { most as u64 };
         Keep {
-            messages: match messages {
-                0 => u64::MAX,
-                messages => messages as u64,
-            },
+            messages: or_all(messages),
+            files: or_all(files),
             time: (days > 0).then(|| Duration::from_secs(days.saturating_mul(SECONDS_PER_DAY))),
             sessions: match sessions {
                 0 => usize::MAX,
@@ -249,10 +251,17 @@ impl Writer {
     /// Does what an order says, in a transaction where it writes.
     fn follow(&mut self, order: &Order) -> rusqlite::Result<Done> {
         Ok(match order {
-            Order::Do(Job::Append { draft, secret }) => self.append(draft, secret)?,
+            Order::Do(Job::Append {
+                draft,
+                secret,
+                bytes,
+            }) => self.append(draft, secret, bytes.as_deref())?,
             Order::Do(Job::Load { room, limit }) => Done::Other(self.load(room, *limit)?),
             Order::Do(Job::History { room, page, limit }) => {
                 Done::Other(self.history(room, *page, *limit)?)
+            }
+            Order::Do(Job::Fetch { room, seq, limit }) => {
+                Done::Other(self.fetch(room, *seq, *limit)?)
             }
             Order::Unload(room) => {
                 self.rooms.remove(room);
@@ -261,7 +270,12 @@ impl Writer {
         })
     }
 
-    fn append(&mut self, draft: &Draft, secret: &str) -> rusqlite::Result<Done> {
+    fn append(
+        &mut self,
+        draft: &Draft,
+        secret: &str,
+        bytes: Option<&[u8]>,
+    ) -> rusqlite::Result<Done> {
         let keep = self.keep.messages;
         let connection = &self.database.connection;
         let room = room(&mut self.rooms, connection, &draft.room)?;
@@ -280,6 +294,9 @@ impl Writer {
             return Ok(Done::Other(Outcome::Repeated(entry)));
         }
         room.seq += 1;
+        if let Some(bytes) = bytes {
+            store::insert_file(connection, id, room.seq, bytes, self.keep.files)?;
+        }
         // Most have said something not long ago.
         let seen = self.seen.get(person).copied();
         if seen.is_none_or(|seen| draft.time > seen + store::SEEN_STEP) {
@@ -318,6 +335,15 @@ impl Writer {
             None => Default::default(),
         };
         Ok(Outcome::History { entries, more })
+    }
+
+    fn fetch(&mut self, name: &Arc<str>, seq: u64, limit: usize) -> rusqlite::Result<Outcome> {
+        let connection = &self.database.connection;
+        let found = match room(&mut self.rooms, connection, name)?.id {
+            Some(id) => store::file(connection, id, seq, limit)?,
+            None => None,
+        };
+        Ok(Outcome::Fetched(found))
     }
 
     /// Does what is due aside, a small step at a time.

@@ -62,7 +62,7 @@ Veche, a WebSocket chat server: run it, open the address it tells, and chat.
 Usage: veche [OPTIONS]
 
 Defaults are in brackets. A limit or time of 0 is none; bytes may be given as
-8192, 8K or 1M. The environment has each option too: VECHE_MAX_ROOMS is
+8192, 8K, 1M or 1G. The environment has each option too: VECHE_MAX_ROOMS is
 --max-rooms, unless that is given.";
 
 const COLUMNS: usize = 80;

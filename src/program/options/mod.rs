@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use super::listen::Listen;
-use crate::chat::Settings;
+use crate::chat::{MAX_FILE_HEADER_BYTES, Settings};
 use crate::http::origin::Origins;
 #[cfg(feature = "sqlite")]
 use crate::journal::sqlite::Durability;
@@ -52,6 +52,8 @@ pub struct Options {
     /// How many messages of each room are kept; 0 for all. Default: 100,000,
     /// some 20 MB in a file.
     pub keep_messages: usize,
+    /// How many bytes of files are kept; 0 for all. Default: 1 GiB.
+    pub keep_files: usize,
     /// The file that they are kept in; `None` for memory. Default: `veche.db`
     /// in the working directory.
     #[cfg(feature = "sqlite")]
@@ -79,6 +81,7 @@ impl Default for Options {
             },
             chat: Settings::default(),
             keep_messages: 100_000,
+            keep_files: 1 << 30,
             #[cfg(feature = "sqlite")]
             db: Some(PathBuf::from("veche.db")),
             #[cfg(feature = "sqlite")]
@@ -88,6 +91,27 @@ impl Default for Options {
             #[cfg(feature = "sqlite")]
             new_epoch: false,
         }
+    }
+}
+
+impl Options {
+    /// Sees that what was asked for goes together.
+    ///
+    /// # Errors
+    /// What does not.
+    pub fn check(&self) -> Result<(), UsageError> {
+        let file = self.chat.max_file_bytes;
+        let needed = file.saturating_add(MAX_FILE_HEADER_BYTES);
+        let bounds = [
+            ("--max-message-bytes", self.server.max_message_bytes),
+            ("--outbox-bytes", self.server.outbox_bytes),
+        ];
+        for (flag, bound) in bounds {
+            if file > 0 && bound > 0 && bound < needed {
+                return Err(UsageError::FileTooLarge(flag, bound, needed));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -156,6 +180,9 @@ pub enum UsageError {
     UnexpectedArgument(OsString),
     /// An option or a variable of the environment, its value, and what it is.
     Invalid(String, OsString, &'static OptionEntry),
+    /// The largest file does not fit into this bound, which is so large and has
+    /// to be so large.
+    FileTooLarge(&'static str, usize, usize),
     /// An option without its value.
     NoValue(&'static OptionEntry),
 }
@@ -186,6 +213,10 @@ impl fmt::Display for UsageError {
                 "{source} takes {}, not {:?}",
                 entry.field.takes(),
                 value.to_string_lossy()
+            ),
+            UsageError::FileTooLarge(flag, bound, needed) => write!(
+                f,
+                "the largest file does not fit into {flag} {bound}: raise that to {needed} or more, or lower --max-file-bytes, 0 for no files"
             ),
             UsageError::NoValue(entry) => {
                 write!(

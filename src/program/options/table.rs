@@ -105,6 +105,20 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 help: "the longest text in UTF-8, a few pages; a longer one is answered with an error",
             },
             OptionEntry {
+                name: "max-file-bytes",
+                value_name: "BYTES",
+                default: "1000000",
+                field: Field::Bytes(|options| &mut options.chat.max_file_bytes),
+                help: "the largest file, a photograph; 0 is none at all here, since a file has to fit into a message",
+            },
+            OptionEntry {
+                name: "file-quota",
+                value_name: "BYTES",
+                default: "50M",
+                field: Field::Bytes(|options| &mut options.chat.file_quota_bytes),
+                help: "of files that a session may send a day, at once if it likes; ten times that from one address",
+            },
+            OptionEntry {
                 name: "rate-limit",
                 value_name: "PER_SECOND",
                 default: "5",
@@ -117,6 +131,13 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 default: "100000",
                 field: Field::Count(|options| &mut options.keep_messages),
                 help: "messages kept of each room, the newest; in memory 4M of them at most",
+            },
+            OptionEntry {
+                name: "keep-files",
+                value_name: "BYTES",
+                default: "1G",
+                field: Field::Bytes(|options| &mut options.keep_files),
+                help: "of files kept of all rooms, the newest; in memory 64M of them at most",
             },
             #[cfg(feature = "sqlite")]
             OptionEntry {

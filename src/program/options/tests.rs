@@ -102,7 +102,7 @@ fn a_value_that_is_not_taken_is_told_with_the_name_it_came_by() {
         (
             &[],
             &[("VECHE_TAPE_BYTES", "1G\n")],
-            "VECHE_TAPE_BYTES takes a whole number of bytes, such as 8192, 8K or 1M, \
+            "VECHE_TAPE_BYTES takes a whole number of bytes, such as 8192, 8K, 1M or 1G, \
              0 for no limit, not \"1G\\n\"",
         ),
         (

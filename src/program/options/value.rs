@@ -99,7 +99,9 @@ impl Field {
             Field::Switch(_) => "1, or 0 for no",
             Field::Log(_) => "off, error, warn, info, debug or trace",
             Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
-            Field::Bytes(_) => "a whole number of bytes, such as 8192, 8K or 1M, 0 for no limit",
+            Field::Bytes(_) => {
+                "a whole number of bytes, such as 8192, 8K, 1M or 1G, 0 for no limit"
+            }
             Field::Seconds(_) => "a whole number of seconds, 0 for no limit",
         }
     }
@@ -150,14 +152,18 @@ fn folder(value: &OsStr) -> Result<PathBuf, NotTaken> {
     Ok(PathBuf::from(value))
 }
 
-/// A number of bytes, with a unit of 1,024 or 1,024² perhaps.
+/// A number of bytes, with a unit of 1,024, 1,024² or 1,024³ perhaps.
 fn bytes(text: &str) -> Result<usize, NotTaken> {
-    let (number, unit) = match text.strip_suffix(['K', 'k']) {
-        Some(number) => (number, KIB),
-        None => match text.strip_suffix(['M', 'm']) {
-            Some(number) => (number, MIB),
-            None => (text, 1),
-        },
+    let unit = match text.as_bytes().last() {
+        Some(b'K' | b'k') => KIB,
+        Some(b'M' | b'm') => MIB,
+        Some(b'G' | b'g') => GIB,
+        _ => 1,
+    };
+    let number = if unit > 1 {
+        &text[..text.len() - 1]
+    } else {
+        text
     };
     parse::<usize>(number)?.checked_mul(unit).ok_or(NotTaken)
 }
@@ -166,6 +172,7 @@ fn bytes(text: &str) -> Result<usize, NotTaken> {
 fn show_bytes(bytes: usize) -> String {
     match bytes {
         0 => "0".to_owned(),
+        _ if bytes.is_multiple_of(GIB) => format!("{}G", bytes / GIB),
         _ if bytes.is_multiple_of(MIB) => format!("{}M", bytes / MIB),
         _ if bytes.is_multiple_of(KIB) => format!("{}K", bytes / KIB),
         _ => bytes.to_string(),
@@ -178,6 +185,7 @@ const NO_FILE: &str = "none";
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
 
 #[cfg(test)]
 mod tests {
@@ -185,17 +193,23 @@ mod tests {
 
     #[test]
     fn bytes_may_have_a_unit() {
-        for (typed, meant) in [("0", 0), ("1000", 1000), ("8K", 8192), ("2m", 2 << 20)] {
+        for (typed, meant) in [
+            ("0", 0),
+            ("1000", 1000),
+            ("8K", 8192),
+            ("2m", 2 << 20),
+            ("1G", 1 << 30),
+        ] {
             assert_eq!(bytes(typed).expect(typed), meant, "{typed}");
         }
-        for typed in ["", "K", "1.5M", "1G", "-1", "18446744073709551615K"] {
+        for typed in ["", "K", "1.5M", "1T", "-1", "18446744073709551615K"] {
             assert!(bytes(typed).is_err(), "{typed}");
         }
     }
 
     #[test]
     fn shown_bytes_are_read_as_the_same() {
-        for count in [0, 1, 1000, 8192, 1 << 20, (1 << 20) + 1024] {
+        for count in [0, 1, 1000, 8192, 1 << 20, (1 << 20) + 1024, 1 << 30] {
             assert_eq!(bytes(&show_bytes(count)).expect("a number"), count);
         }
     }

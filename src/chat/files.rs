@@ -1,0 +1,306 @@
+//! Files: how they come in, who pays for them, and how they are given out.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::conversation::{Pending, busy};
+use super::journal::{File, FileBytes, Job, Journal, Outcome};
+use super::media::Media;
+use super::session::SessionKey;
+use super::wire::{self, Command, Error, ErrorCode};
+use super::{Chat, millis, names};
+use crate::server::{ConnectionId, Context, network};
+
+/// What somebody has paid for a file.
+#[derive(Debug)]
+pub(super) struct Charge {
+    cid: String,
+    bytes: u32,
+    address: Option<IpAddr>,
+    /// It was for something: the file is kept.
+    is_kept: bool,
+}
+
+/// Who waits for which files, and what of the answers is on its way.
+#[derive(Debug, Default)]
+pub(super) struct Fetches {
+    /// In the order in which they asked. Each holds its connection, so nobody is
+    /// in here twice.
+    waiting: VecDeque<Fetch>,
+    /// Files that are being read, or are at hand for all who wait for them.
+    files: Vec<Wanted>,
+    /// Whose answers were not written when that was looked at last.
+    claims: Vec<Claim>,
+}
+
+/// Which file: that of an entry in a room.
+type Place = (Arc<str>, u64);
+
+#[derive(Debug)]
+struct Fetch {
+    id: ConnectionId,
+    place: Place,
+    cid: Option<String>,
+    /// How long it may take.
+    until: Duration,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    place: Place,
+    /// What the journal says, or that there is nothing.
+    found: Option<Result<(File, FileBytes), ErrorCode>>,
+}
+
+/// A part of what answers may take until they are written.
+#[derive(Debug)]
+struct Claim {
+    id: ConnectionId,
+    until: Duration,
+}
+
+impl Fetches {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.files.len()
+    }
+}
+
+impl<J: Journal> Chat<J> {
+    /// Takes a file in. `bytes` is `None` where it came as text.
+    pub(super) fn file(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        command: &Command,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        let bytes = bytes.ok_or_else(|| {
+            let text = "A file is sent as a binary message.";
+            Error::new(ErrorCode::BadFile, text)
+        })?;
+        let (room, cid) = (command.room()?, command.required_cid()?);
+        let (name, text) = (names::file(command.file_name()?), command.caption()?);
+        let place = self.joined_room(id, key, room)?;
+        let text = match text.trim() {
+            "" => "",
+            _ => self.check_text(text).map(|()| text)?,
+        };
+        let most = self.limits.file_bytes;
+        if most == 0 {
+            return Err(ErrorCode::Unsupported.into());
+        }
+        if bytes.is_empty() {
+            return Err(Error::new(ErrorCode::BadFile, "This file is empty."));
+        }
+        if bytes.len() > most {
+            let text = format!("This file is too large: at most {most} bytes.");
+            return Err(Error::new(ErrorCode::TooLarge, text));
+        }
+        let file = File {
+            name,
+            media: Media::of(bytes),
+            size: bytes.len() as u64,
+        };
+        let is_charged = self.charge(cx, id, key, cid, bytes.len())?;
+        let done = self.append(cx, id, key, place, text, cid, Some((file, bytes.into())));
+        if done.is_err() && is_charged {
+            self.refund(key, cid);
+        }
+        done
+    }
+
+    /// Takes the price of a file; whether it was not paid already. It is what
+    /// counts how much is kept for somebody, so a file that is sent again is free.
+    fn charge(
+        &mut self,
+        cx: &Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        cid: &str,
+        bytes: usize,
+    ) -> Result<bool, Error> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let (quota, address_quota, now) = (self.quota, self.address_quota, cx.now());
+        let Some(session) = self.sessions.get_mut(key) else {
+            return Ok(false);
+        };
+        if session.charges.iter().any(|charge| charge.cid == cid) {
+            return Ok(false);
+        }
+        let mut taken = quota.take_many(&mut session.files, bytes, now);
+        let address = cx.address(id);
+        if taken.is_ok()
+            && let Some(budgets) = self.address_budgets(address, now)
+        {
+            taken = address_quota.take_many(&mut budgets.files, bytes, now);
+            if taken.is_err()
+                && let Some(session) = self.sessions.get_mut(key)
+            {
+                quota.give_back_many(&mut session.files, bytes);
+            }
+        }
+        taken.map_err(|wait| Error::from(ErrorCode::Quota).retry_ms(millis(wait).max(1)))?;
+        if let Some(session) = self.sessions.get_mut(key) {
+            if session.charges.len() >= MAX_CHARGES {
+                session.charges.pop_front();
+            }
+            session.charges.push_back(Charge {
+                cid: cid.to_owned(),
+                bytes,
+                address,
+                is_kept: false,
+            });
+        }
+        Ok(true)
+    }
+
+    /// What was paid for is kept.
+    pub(super) fn settle(&mut self, key: SessionKey, cid: &str) {
+        let charges = self.sessions.get_mut(key).map(|s| &mut s.charges);
+        let mut charges = charges.into_iter().flatten();
+        if let Some(charge) = charges.find(|charge| charge.cid == cid) {
+            charge.is_kept = true;
+        }
+    }
+
+    /// Gives back what was paid for nothing.
+    pub(super) fn refund(&mut self, key: SessionKey, cid: &str) {
+        let (quota, address_quota) = (self.quota, self.address_quota);
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let is_vain = |charge: &Charge| charge.cid == cid && !charge.is_kept;
+        let place = session.charges.iter().position(is_vain);
+        let Some(charge) = place.and_then(|place| session.charges.remove(place)) else {
+            return;
+        };
+        quota.give_back_many(&mut session.files, charge.bytes);
+        let budgets = charge.address.map(network);
+        let budgets = budgets.and_then(|network| self.addresses.get_mut(&network));
+        if let Some(budgets) = budgets {
+            address_quota.give_back_many(&mut budgets.files, charge.bytes);
+        }
+    }
+
+    pub(super) fn fetch(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        command: &Command,
+    ) -> Result<(), Error> {
+        let place = self.joined_room(id, key, command.room()?)?;
+        let Some(room) = self.rooms.get(place) else {
+            return Err(ErrorCode::NotJoined.into());
+        };
+        self.fetches.waiting.push_back(Fetch {
+            id,
+            place: (Arc::clone(&room.name), command.seq()?),
+            cid: command.cid().map(str::to_owned),
+            until: cx.now() + FETCH_PATIENCE,
+        });
+        cx.hold(id);
+        self.answer_fetches(cx);
+        Ok(())
+    }
+
+    /// The journal has read a file, or has not.
+    pub(super) fn fetched(&mut self, cx: &mut Context<'_>, place: &Place, outcome: Outcome) {
+        let mut files = self.fetches.files.iter_mut();
+        if let Some(file) = files.find(|file| file.place == *place) {
+            file.found = Some(match outcome {
+                Outcome::Fetched(found) => found.ok_or(ErrorCode::Gone),
+                _ => Err(ErrorCode::Storage),
+            });
+        }
+        self.answer_fetches(cx);
+    }
+
+    /// Gives files to those who wait for them, as far as that is not too much at
+    /// once, and has more of them read.
+    pub(super) fn answer_fetches(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Fetches {
+            waiting,
+            files,
+            claims,
+        } = &mut self.fetches;
+        claims.retain(|claim| claim.until > now && cx.unsent_bytes(claim.id) > 0);
+        let mut unsent: usize = claims.iter().map(|claim| cx.unsent_bytes(claim.id)).sum();
+        waiting.retain(|fetch| {
+            let Fetch { id, ref place, .. } = *fetch;
+            let cid = fetch.cid.as_deref();
+            let file = files.iter().find(|file| file.place == *place);
+            match file.and_then(|file| file.found.as_ref()) {
+                _ if cx.address(id).is_none() => return false,
+                Some(Err(code)) => cx.send(id, &Error::from(*code).to_json(cid)),
+                // Whoever has not taken what was there before would only have to
+                // be dropped for it.
+                Some(Ok((file, bytes)))
+                    if unsent < MAX_UNSENT_BYTES && cx.unsent_bytes(id) == 0 =>
+                {
+                    let frame = wire::file_frame(&place.0, place.1, file, bytes, cid);
+                    cx.send(id, &frame);
+                    unsent += frame.len();
+                    let until = now + CLAIM_TIME;
+                    claims.push(Claim { id, until });
+                }
+                _ if fetch.until <= now => cx.send(id, &busy().to_json(cid)),
+                _ => return true,
+            }
+            cx.release(id);
+            false
+        });
+        files.retain(|file| {
+            let mut waiting = waiting.iter();
+            file.found.is_none() || waiting.any(|fetch| fetch.place == file.place)
+        });
+        for Fetch { place, .. } in &*waiting {
+            if files.len() >= MAX_FILES {
+                break;
+            }
+            if files.iter().any(|file| file.place == *place) {
+                continue;
+            }
+            let job = Job::Fetch {
+                room: Arc::clone(&place.0),
+                seq: place.1,
+                limit: self.settings.max_file_bytes,
+            };
+            if self.journal.submit(job).is_err() {
+                break;
+            }
+            files.push(Wanted {
+                place: place.clone(),
+                found: None,
+            });
+            let place = place.clone();
+            self.pending.push_back(Pending::Fetch { place });
+        }
+        if !waiting.is_empty() {
+            cx.tick_at(now + FETCH_PAUSE);
+        }
+    }
+}
+
+/// How many files of a session are known to be paid for.
+const MAX_CHARGES: usize = 64;
+
+/// How many files are read or at hand at once.
+const MAX_FILES: usize = 4;
+
+/// How many bytes of files may be on their way to those who take them as they
+/// should.
+const MAX_UNSENT_BYTES: usize = 16 << 20;
+
+/// How long somebody may take for a file at the cost of others.
+const CLAIM_TIME: Duration = Duration::from_secs(5);
+
+/// How long somebody waits for a file; then they may ask again.
+const FETCH_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked what was written, while somebody waits.
+const FETCH_PAUSE: Duration = Duration::from_millis(20);
