@@ -158,6 +158,7 @@ fn folder_is_served_as_it_is_at_the_moment() {
 fn no_path_leads_out_of_the_folder() {
     let folder = Scratch::new("outside");
     folder.write("www/index.html", "inside");
+    folder.write("www/help/index.html", "help");
     folder.write("secret.txt", "secret");
     folder.write("www/.hidden", "secret");
     symlink(folder.path("secret.txt"), folder.path("www/link.txt")).expect("a link");
@@ -182,6 +183,8 @@ fn no_path_leads_out_of_the_folder() {
         assert!(!body.starts_with(b"secret"), "{path}");
     }
     assert_eq!(program.get("/same.html"), (200, b"inside".to_vec()));
+    assert_eq!(program.get("/help").0, 308);
+    assert_eq!(program.get("/help/"), (200, b"help".to_vec()));
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Asset<'a> {
     pub body: Cow<'a, [u8]>,
     /// What changes when the content does.
     pub etag: ETag,
+    /// See [`Response::connect_sources`]; `'self'` unless set.
+    pub connect_sources: &'static str,
 }
 
 impl<'a> Asset<'a> {
@@ -39,11 +41,14 @@ impl<'a> Asset<'a> {
             media_type: media_type(path),
             etag: ETag::of(&body),
             body,
+            connect_sources: "'self'",
         }
     }
 }
 
-/// Answers a request for a page (RFC 9110 §9.3.1, §9.3.2, §13.1.2).
+/// Answers a request for a page (RFC 9110 §9.3.1, §9.3.2, §13.1.2). A folder
+/// asked for without the slash at its end is one address away, so that what its
+/// page names relatively is found (§15.4.9).
 ///
 /// # Errors
 ///
@@ -55,7 +60,9 @@ pub fn respond<'a>(request: &Request<'_>, assets: &'a dyn Assets) -> Result<Resp
         "HEAD" => false,
         _ => return Err(Refusal::method_not_allowed()),
     };
-    let asset = asset_path(request.path).and_then(|path| assets.find(&path));
+    let path = asset_path(request.path);
+    let asset = path.as_deref().and_then(|path| assets.find(path));
+    let folder = || assets.find(&format!("{}/{INDEX}", path.as_deref()?));
     let mut response = match asset {
         Some(asset) => {
             let etag = asset.etag;
@@ -65,7 +72,17 @@ pub fn respond<'a>(request: &Request<'_>, assets: &'a dyn Assets) -> Result<Resp
                 Status::Ok
             };
             let mut response = Response::new(status, asset.media_type, asset.body);
+            response.connect_sources = asset.connect_sources;
             response.header("ETag", etag.to_string());
+            response
+        }
+        None if folder().is_some() => {
+            let text = "The page is at this address with a slash behind it.";
+            let mut response = Response::text(Status::PermanentRedirect, text);
+            // Relative, since a proxy may have taken a part from the path. The
+            // dot keeps a colon in it from being read as that of a scheme.
+            let name = request.path.rsplit('/').next().unwrap_or_default();
+            response.header("Location", format!("./{name}/"));
             response
         }
         None => Response::text(Status::NotFound, "Nothing is here. The page is at /."),

@@ -18,6 +18,10 @@ pub struct Response<'a> {
     pub body_is_sent: bool,
     /// What becomes of the connection after this response.
     pub connection: Connection,
+    /// Where a page may connect to, in the words of its policy (CSP Level 3
+    /// §6.1.2 `connect-src`). `'self'` unless set, which stands for the
+    /// WebSocket of the same host and port too.
+    pub connect_sources: &'static str,
     headers: Vec<(&'static str, Cow<'a, str>)>,
 }
 
@@ -31,6 +35,7 @@ impl<'a> Response<'a> {
             body: body.into(),
             body_is_sent: true,
             connection: Connection::KeepAlive,
+            connect_sources: "'self'",
             headers: Vec::new(),
         }
     }
@@ -71,6 +76,11 @@ impl<'a> Response<'a> {
             Connection::Close => line(out, format_args!("Connection: close")),
             Connection::UpgradeAndClose => line(out, format_args!("Connection: Upgrade, close")),
         }
+        let sources = self.connect_sources;
+        line(
+            out,
+            format_args!("Content-Security-Policy: {POLICY} {sources}"),
+        );
         out.extend_from_slice(SECURITY_HEADERS.as_bytes());
         out.extend_from_slice(b"\r\n");
         if has_body && self.body_is_sent {
@@ -106,6 +116,8 @@ impl Connection {
 pub enum Status {
     /// 200.
     Ok = 200,
+    /// 308: what is asked for is at another address, for good.
+    PermanentRedirect = 308,
     /// 304: the copy that the client has is current.
     NotModified = 304,
     /// 400: the request is malformed.
@@ -149,6 +161,7 @@ impl Status {
         match self {
             Status::Ok => "OK",
             Status::NotModified => "Not Modified",
+            Status::PermanentRedirect => "Permanent Redirect",
             Status::BadRequest => "Bad Request",
             Status::Forbidden => "Forbidden",
             Status::NotFound => "Not Found",
@@ -182,14 +195,14 @@ fn line(out: &mut Vec<u8>, content: fmt::Arguments<'_>) {
     let _ = write!(out, "{content}\r\n");
 }
 
-/// Sent with every response, so that none can be forgotten. The page loads
-/// only what the server itself serves; in `connect-src`, 'self' stands for the
-/// WebSocket of the same host and port too (CSP Level 3, how a URL matches
-/// 'self').
+/// Sent with every response, so that it cannot be forgotten: a page loads only
+/// what the server itself serves, and connects where
+/// [`Response::connect_sources`] says.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' blob: data:; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'; connect-src";
+
 const SECURITY_HEADERS: &str = "\
-    Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'\r\n\
     X-Content-Type-Options: nosniff\r\n\
     Referrer-Policy: no-referrer\r\n\
     Cache-Control: no-cache\r\n";
@@ -215,6 +228,7 @@ mod tests {
              Content-Type: text/html; charset=utf-8\r\n\
              Content-Length: 3\r\n\
              ETag: \"1\"\r\n\
+             Content-Security-Policy: {POLICY} 'self'\r\n\
              {SECURITY_HEADERS}\r\n\
              <p>"
         );
@@ -228,14 +242,17 @@ mod tests {
             .split_terminator("\r\n")
             .map(|line| line.split_once(": ").expect("a header").0)
             .collect();
-        let expected = [
-            "Content-Security-Policy",
-            "X-Content-Type-Options",
-            "Referrer-Policy",
-            "Cache-Control",
-        ];
+        let expected = ["X-Content-Type-Options", "Referrer-Policy", "Cache-Control"];
         assert_eq!(names, expected);
-        assert!(!SECURITY_HEADERS.contains("  "));
+        assert!(!SECURITY_HEADERS.contains("  ") && !POLICY.contains("  "));
+    }
+
+    #[test]
+    fn page_connects_to_its_own_server_unless_it_may_go_elsewhere() {
+        let mut response = Response::text(Status::Ok, "a page");
+        assert!(written(&response, None).contains("; connect-src 'self'\r\n"));
+        response.connect_sources = "'self' ws: wss:";
+        assert!(written(&response, None).contains("; connect-src 'self' ws: wss:\r\n"));
     }
 
     #[test]

@@ -15,11 +15,27 @@ use crate::http::assets::{Asset, Assets, Embedded};
 /// # Errors
 /// Where there is no such folder.
 pub fn assets(folder: Option<&Path>) -> Result<Box<dyn Assets>, FolderError> {
-    Ok(match folder {
+    Ok(Box::new(Page(match folder {
         Some(path) => Box::new(Folder::open(path)?),
         None => Box::new(Embedded::new(FILES)),
-    })
+    })))
 }
+
+/// The page with its policies: the console is there to look at other servers
+/// too, anything else connects to its own and nowhere else.
+struct Page(Box<dyn Assets>);
+
+impl Assets for Page {
+    fn find(&self, path: &str) -> Option<Asset<'_>> {
+        let mut asset = self.0.find(path)?;
+        if path == CONSOLE {
+            asset.connect_sources = "'self' ws: wss:";
+        }
+        Some(asset)
+    }
+}
+
+const CONSOLE: &str = "console/index.html";
 
 /// Names the files of `www/` that are part of the program, without what only
 /// their readers need. A test tells which are missing.
@@ -37,6 +53,14 @@ macro_rules! embed {
 #[rustfmt::skip]
 const FILES: &[(&str, &[u8])] = embed![
     "bell.svg",
+    "console/bytes.js",
+    "console/codes.js",
+    "console/console.css",
+    "console/index.html",
+    "console/languages/en.js",
+    "console/languages/ru.js",
+    "console/log.js",
+    "console/main.js",
     "css/base.css",
     "css/composer.css",
     "css/log.css",
@@ -106,7 +130,11 @@ impl Folder {
             return Err(Refused::Outside);
         }
         // Asked before it is opened, which waits where it is a pipe.
-        if !fs::metadata(&file)?.is_file() {
+        let metadata = fs::metadata(&file)?;
+        if metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
+        if !metadata.is_file() {
             return Err(Refused::NoFile);
         }
         let mut body = Vec::new();
@@ -146,7 +174,9 @@ impl Refused {
     fn is_absent(&self) -> bool {
         matches!(self, Refused::Io(error) if matches!(
             error.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::IsADirectory
         ))
     }
 }
@@ -219,6 +249,14 @@ mod tests {
         found.sort();
         embedded.sort_unstable();
         assert_eq!(found, embedded);
+    }
+
+    #[test]
+    fn console_alone_may_connect_to_other_servers() {
+        let page = assets(None).expect("the page");
+        let sources = |path| page.find(path).expect(path).connect_sources;
+        assert_eq!(sources("index.html"), "'self'");
+        assert_eq!(sources("console/index.html"), "'self' ws: wss:");
     }
 
     #[test]

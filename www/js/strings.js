@@ -7,6 +7,9 @@ export const language = /^(ru|be|uk|kk)\b/i.test(navigatorLanguage) ? 'ru' : 'en
 // Only the reader's own language is fetched.
 const { default: strings } = await import(`./languages/${language}.js`);
 
+/** Adds the strings of another page. */
+export const extend = more => Object.assign(strings, more);
+
 const plural = new Intl.PluralRules(language);
 
 /**

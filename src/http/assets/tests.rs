@@ -8,6 +8,7 @@ fn page() -> Embedded {
         ("index.html", PAGE),
         ("styles/chat.css", b"a {}"),
         ("help/index.html", b"help"),
+        ("help/more/index.html", b"more"),
         ("a b.txt", b"blank"),
         (".secret", b"secret"),
     ])
@@ -72,7 +73,7 @@ fn files_are_found_by_their_decoded_path() {
 fn paths_that_could_lead_elsewhere_find_nothing() {
     for path in [
         "/absent",
-        "/help",
+        "//help",
         "/.secret",
         "/../index.html",
         "/styles/../index.html",
@@ -121,6 +122,21 @@ fn asset_paths_are_relative_and_plain() {
     ] {
         assert_eq!(asset_path(path), None, "{path}");
     }
+}
+
+#[test]
+fn folder_without_its_slash_is_one_address_away() {
+    for (path, location) in [
+        ("/help", "./help/"),
+        ("/%68elp?x", "./%68elp/"),
+        ("/help/more", "./more/"),
+    ] {
+        let answer = get(path);
+        assert_eq!(status(&answer), "308", "{path}");
+        let header = format!("\r\nLocation: {location}\r\n");
+        assert!(answer.contains(&header), "{path}");
+    }
+    assert_eq!(status(&get("/styles")), "404");
 }
 
 #[test]
