@@ -60,6 +60,7 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/models/store.js",
     "js/models/timeline.js",
     "js/strings.js",
+    "js/theme.js",
     "js/views/composer.js",
     "js/views/connection.js",
     "js/views/dom.js",
@@ -68,6 +69,7 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/views/people.js",
     "js/views/row.js",
     "js/views/scroll.js",
+    "js/views/settings.js",
     "js/views/sidebar.js",
     "js/views/viewport.js",
 ];

@@ -10,6 +10,7 @@ import { translate } from './views/dom.js';
 import { LogView } from './views/log.js';
 import { NameView } from './views/name.js';
 import { PeopleView } from './views/people.js';
+import { SettingsView } from './views/settings.js';
 import { SidebarView } from './views/sidebar.js';
 import { followKeyboard } from './views/viewport.js';
 
@@ -17,6 +18,7 @@ document.documentElement.lang = language;
 translate(document);
 followKeyboard();
 
+const local = new Store(() => localStorage);
 const session = new Store(() => sessionStorage);
 const chat = new Chat({
   dial: () => new WebSocket(socketAddress(), 'veche.v1'),
@@ -26,7 +28,7 @@ const chat = new Chat({
     clearTimeout: timer => clearTimeout(timer),
   },
   random: Math.random,
-  local: new Store(() => localStorage),
+  local,
   session,
   notify: (event, detail) => changes[event](detail),
 });
@@ -39,6 +41,7 @@ const composer = new ComposerView(chat, session, { sent: () => log.toEnd() });
 const sidebar = new SidebarView(chat);
 const people = new PeopleView(chat, { write: writeTo });
 const connection = new ConnectionView(chat);
+const settings = new SettingsView(chat, local);
 const name = new NameView(chat, {
   enter: chosen => chat.enter(chosen),
   rename: chosen => chat.rename(chosen),
@@ -49,10 +52,7 @@ const changes = {
     connection.render();
     if (phase === 'open' && name.accepted()) beginWriting();
   },
-  rooms: () => {
-    sidebar.render();
-    entitle();
-  },
+  rooms: () => sidebar.render(),
   room: changed => changed === chat.current && log.render(),
   people: changed => changed === chat.current && people.render(),
   me: () => {
@@ -60,7 +60,10 @@ const changes = {
     name.changed();
   },
   'name-refused': refusal => name.refused(refusal),
-  heard: ({ room, entry }) => room === chat.current && log.announce(entry),
+  heard: said => {
+    if (said.room === chat.current) log.announce(said.entry);
+    settings.heard(said);
+  },
   recovered: ({ count }) => connection.say(t('recovered', { n: count })),
 };
 
@@ -109,9 +112,4 @@ function socketAddress() {
   const address = new URL('ws', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   return address;
-}
-
-function entitle() {
-  const unread = [...chat.rooms.values()].reduce((sum, room) => sum + room.unread, 0);
-  document.title = `${unread ? `(${unread}) ` : ''}#${chat.current} · Veche`;
 }
