@@ -86,6 +86,7 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/models/store.js",
     "js/models/timeline.js",
     "js/strings.js",
+    "js/theme.js",
     "js/views/composer.js",
     "js/views/connection.js",
     "js/views/dom.js",
@@ -95,6 +96,7 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/views/people.js",
     "js/views/row.js",
     "js/views/scroll.js",
+    "js/views/settings.js",
     "js/views/sidebar.js",
     "js/views/viewport.js",
 ];

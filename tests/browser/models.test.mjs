@@ -10,7 +10,7 @@ import { Chat, privately } from '../../www/js/models/chat.js';
 import { completion, Recall } from '../../www/js/models/completion.js';
 import { Connection } from '../../www/js/models/connection.js';
 import { layout } from '../../www/js/models/layout.js';
-import { tokens } from '../../www/js/models/markup.js';
+import { isEmoji, mentions, tokens } from '../../www/js/models/markup.js';
 import { newCid, Outbox } from '../../www/js/models/outbox.js';
 import { Room, roomName } from '../../www/js/models/room.js';
 import { RoomList } from '../../www/js/models/store.js';
@@ -427,8 +427,91 @@ describe('markup', () => {
   });
 
   test('tokens give the text back', () => {
-    const text = ' <b>https://a.example</b>, http:// and https://[ ';
-    assert.equal(tokens(text).map(token => token.text).join(''), text);
+    const alphabet = ['*', '**', '***', '`', '```', '\n', ' ', 'a', 'é', '🙂', ')', 'https://a.example/*b*', '<b>', '@', 'http://['];
+    // A small generator of its own: the same texts every time.
+    let state = 1;
+    const random = () => (state = (state * 48271) % 2147483647);
+    for (let round = 0; round < 5000; round += 1) {
+      const text = Array.from({ length: random() % 20 }, () => alphabet[random() % alphabet.length]).join('');
+      const found = tokens(text, 'a');
+      assert.equal(found.map(token => token.text).join(''), text);
+      assert.ok(found.every(token => token.text));
+      assert.equal(found.filter(token => token.mark).length % 2, 0, `marks come in pairs: ${text}`);
+    }
+  });
+
+  /** Each token behind the first letters of what it is: `b` bold, `i` italic, `c` code, `cb` a block. */
+  const shown = (text, name) => tokens(text, name).filter(token => !token.mark).map(({ text, ...more }) => {
+    const kinds = Object.keys(more).filter(kind => more[kind]).map(kind => kind[0]).sort().join('');
+    return kinds ? `${kinds}:${text}` : text;
+  });
+
+  test('stars make bold and italic', () => {
+    assert.deepEqual(shown('a **b** c'), ['a ', 'b:b', ' c']);
+    assert.deepEqual(shown('*a*, ***b***'), ['i:a', ', ', 'bi:b']);
+    assert.deepEqual(shown('**a *b* c**'), ['b:a ', 'bi:b', 'b: c']);
+    assert.deepEqual(shown('(*см.* ниже)'), ['(', 'i:см.', ' ниже)']);
+  });
+
+  test('stars that stand for themselves stay', () => {
+    for (const text of ['2*3*4', '2**3**4', 'a * b * c', '* one\n* two', '*a\nb*', '**a', 'a**', '****', '**a*', '5* hotel, 4* food', 'snake_case_']) {
+      assert.equal(shown(text).join(''), text);
+      assert.ok(tokens(text).every(({ mark }) => !mark), text);
+    }
+  });
+
+  test('links are in bold, and stars in links their own', () => {
+    assert.deepEqual(shown('**see https://a.example/x**.'), ['b:see ', 'bh:https://a.example/x', '.']);
+    assert.deepEqual(shown('https://a.example/*b*c'), ['h:https://a.example/*b*c']);
+  });
+
+  test('code is left alone, in a line or a block', () => {
+    assert.deepEqual(shown('a `**b** https://c.example` d'), ['a ', 'c:**b** https://c.example', ' d']);
+    assert.deepEqual(shown('x\n```js\nlet *a* = `b`;\n```\ny'), ['x', 'bc:let *a* = `b`;', 'y']);
+    assert.deepEqual(shown('```one line```'), ['bc:one line']);
+    assert.deepEqual(shown('**a `b` c**').filter(token => /^b:/.test(token)), [], 'bold does not cross it');
+  });
+
+  test('backticks that do not pair stay', () => {
+    for (const text of ['`a', '`a\nb`', '``', '``a``', '``````', '```', '```\n```', '```a']) {
+      assert.deepEqual(tokens(text).map(token => token.text).join(''), text);
+      assert.ok(tokens(text).every(({ code }) => !code), text);
+    }
+  });
+
+  test('time grows with the length alone', () => {
+    const marks = ['*', '**a', '*a* ', '`', '`a``', '``` ', '```a\n', '````a', '```  ', ')', '.', 'http://', 'a ', '👍'];
+    const sizes = [1024, 65_536];
+    for (const mark of marks) {
+      const [short, long] = sizes.map(size => {
+        const text = `https://a${mark.repeat(size / mark.length)}`;
+        // The best of several: others use the machine too.
+        return Math.min(...Array.from({ length: 5 }, () => {
+          const start = performance.now();
+          tokens(text, 'a');
+          isEmoji(text);
+          return performance.now() - start;
+        }));
+      });
+      // 64 times as long, so 4096 times the work if it were a square.
+      assert.ok(long < 600 * Math.max(short, 0.2), `${mark}: ${short} ms, ${long} ms`);
+    }
+  });
+
+  test('own name is found as a word, in any case, with or without @', () => {
+    for (const text of ['Ann', 'hi @ann!', 'ANN: yes', '**Ann**', '(ann)', 'Ann’s']) assert.ok(mentions(text, 'Ann'), text);
+    for (const text of ['Anna', 'Joann', 'ann_1', '`Ann`', 'https://a.example/Ann', 'A nn', '']) assert.ok(!mentions(text, 'Ann'), text);
+    assert.ok(mentions('Привет, анна  мария!', 'Анна Мария'));
+    assert.ok(!mentions('Аннам', 'Анна'));
+    assert.ok(mentions('what a.+(b says', 'A.+(b'));
+    assert.ok(!mentions('axx(b', 'A.+(b'));
+    assert.ok(!mentions('Ann', null));
+    assert.deepEqual(shown('hi @Ann, *ann*', 'Ann'), ['hi ', 'm:@Ann', ', ', 'im:ann']);
+  });
+
+  test('up to three emoji alone are large', () => {
+    for (const text of ['🔔', '❤️', '👍🏽 👩‍👩‍👧 🇷🇺', '1️⃣']) assert.ok(isEmoji(text), text);
+    for (const text of ['', '1', 'a🔔', '🔔!', '🔔🔔🔔🔔']) assert.ok(!isEmoji(text), text);
   });
 });
 
@@ -672,6 +755,77 @@ describe('chat', () => {
     const { chat, says } = begun(kept);
     says({ type: 'joined', room: 'wharf', epoch: 'e', seq: 5, count: 1, members: [], recovered: false, more: false, entries: entries(1, 5) });
     assert.equal(chat.rooms.get('wharf').unread, 2);
+  });
+
+  const lines = ({ chat }) => chat.room.timeline.items.map(({ kind, at }) => (kind === 'unread' ? 'line' : at));
+  const elsewhere = (it, said) => it.says({ type: 'joined', room: 'wharf', epoch: 'e', seq: said.length, count: 1, members: [], recovered: false, more: false, entries: said });
+
+  test('line is where reading stopped, until one leaves the room', () => {
+    const it = begun();
+    it.joined({ seq: 2, entries: entries(1, 2) });
+    assert.deepEqual(lines(it), [1, 2]);
+    it.chat.reading = false;
+    for (const seq of [3, 4]) it.says({ ...entry(seq), room: 'lobby' });
+    assert.deepEqual(lines(it), [1, 2, 'line', 3, 4]);
+    it.chat.reading = true;
+    it.chat.seen();
+    it.says({ ...entry(5), room: 'lobby' });
+    assert.deepEqual(lines(it), [1, 2, 'line', 3, 4, 5]);
+    it.chat.reading = false;
+    it.says({ ...entry(6), room: 'lobby' });
+    assert.deepEqual(lines(it), [1, 2, 3, 4, 5, 'line', 6]);
+    it.chat.open('wharf');
+    it.chat.open('lobby');
+    assert.deepEqual(lines(it), [1, 2, 3, 4, 5, 'line', 6], 'what is unread yet keeps it');
+    it.chat.reading = true;
+    it.chat.seen();
+    it.chat.open('wharf');
+    it.chat.open('lobby');
+    assert.deepEqual(lines(it), [1, 2, 3, 4, 5, 6]);
+  });
+
+  test('line goes when one says something', () => {
+    const it = begun();
+    it.joined({ seq: 1, entries: entries(1, 1) });
+    it.chat.reading = false;
+    it.says({ ...entry(2), room: 'lobby' });
+    it.chat.say('hello');
+    assert.deepEqual(lines(it), [1, 2]);
+  });
+
+  test('line after a reload goes to its place as history comes in above', () => {
+    const it = begun({ rooms: [{ name: 'lobby', read: { epoch: 'e', seq: 3 } }] });
+    it.chat.reading = false;
+    it.joined({ seq: 7, entries: entries(6, 7), more: true });
+    assert.deepEqual(lines(it), ['line', 6, 7]);
+    it.chat.loadOlder();
+    it.says({ type: 'history', room: 'lobby', entries: entries(2, 5), more: true, cid: it.asked().cid });
+    assert.deepEqual(lines(it), [2, 3, 'line', 4, 5, 6, 7]);
+  });
+
+  test('private message that nobody has seen is below the line', () => {
+    const it = begun();
+    it.joined({ seq: 1, entries: entries(1, 1) });
+    it.chat.reading = false;
+    it.says({ type: 'direct', time: 1, from: ann, to: { id: 'me', name: 'Me' }, text: 'hm', cid: 'd' });
+    assert.deepEqual(it.chat.room.timeline.items.map(({ kind }) => kind), ['entry', 'unread', 'direct']);
+  });
+
+  test('messages of others that name us, or are for us alone, are counted', () => {
+    const it = begun({ rooms: [{ name: 'lobby' }, { name: 'wharf', read: { epoch: 'e', seq: 1 } }] });
+    it.joined({ seq: 0, entries: [] });
+    const mine = { from: { id: 'me', name: 'Me' } };
+    elsewhere(it, [entry(1, { text: 'me' }), entry(2, { text: 'Me?' }), entry(3, { text: 'men' }), entry(4, { text: 'me', ...mine })]);
+    const wharf = it.chat.rooms.get('wharf');
+    assert.deepEqual([wharf.unread, wharf.mentions], [2, 1]);
+    it.says({ ...entry(5, { text: 'hey @ME' }), room: 'wharf' });
+    it.says({ ...entry(6, { type: 'file', text: undefined, name: 'me.png' }), room: 'wharf' });
+    assert.deepEqual([wharf.unread, wharf.mentions], [4, 2]);
+    it.chat.open('wharf');
+    assert.deepEqual([wharf.unread, wharf.mentions], [0, 0]);
+    it.chat.reading = false;
+    it.says({ type: 'direct', time: 1, from: ann, to: { id: 'me', name: 'Me' }, text: 'hm', cid: 'd' });
+    assert.deepEqual([wharf.unread, wharf.mentions], [1, 1]);
   });
 
   test('private message goes to a name, in quotes where it has spaces', () => {

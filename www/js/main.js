@@ -11,6 +11,7 @@ import { InviteView } from './views/invite.js';
 import { LogView } from './views/log.js';
 import { NameView } from './views/name.js';
 import { PeopleView } from './views/people.js';
+import { SettingsView } from './views/settings.js';
 import { SidebarView } from './views/sidebar.js';
 import { followKeyboard } from './views/viewport.js';
 
@@ -18,6 +19,7 @@ document.documentElement.lang = language;
 translate(document);
 followKeyboard();
 
+const local = new Store(() => localStorage);
 const session = new Store(() => sessionStorage);
 const chat = new Chat({
   dial: () => new WebSocket(socketAddress(), 'veche.v1'),
@@ -27,7 +29,7 @@ const chat = new Chat({
     clearTimeout: timer => clearTimeout(timer),
   },
   random: Math.random,
-  local: new Store(() => localStorage),
+  local,
   session,
   notify: (event, detail) => changes[event](detail),
 });
@@ -41,6 +43,7 @@ const sidebar = new SidebarView(chat);
 const invite = new InviteView(chat);
 const people = new PeopleView(chat, { write: writeTo });
 const connection = new ConnectionView(chat);
+const settings = new SettingsView(chat, local);
 const name = new NameView(chat, {
   enter: chosen => chat.enter(chosen),
   rename: chosen => chat.rename(chosen),
@@ -54,7 +57,6 @@ const changes = {
   rooms: () => {
     sidebar.render();
     invite.render();
-    entitle();
   },
   room: changed => changed === chat.current && log.render(),
   people: changed => changed === chat.current && people.render(),
@@ -63,7 +65,10 @@ const changes = {
     name.changed();
   },
   'name-refused': refusal => name.refused(refusal),
-  heard: ({ room, entry }) => room === chat.current && log.announce(entry),
+  heard: said => {
+    if (said.room === chat.current) log.announce(said.entry);
+    settings.heard(said);
+  },
   recovered: ({ count }) => connection.say(t('recovered', { n: count })),
 };
 
@@ -112,9 +117,4 @@ function socketAddress() {
   const address = new URL('ws', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   return address;
-}
-
-function entitle() {
-  const unread = [...chat.rooms.values()].reduce((sum, room) => sum + room.unread, 0);
-  document.title = `${unread ? `(${unread}) ` : ''}#${chat.current} · Veche`;
 }

@@ -1,8 +1,11 @@
 // What the page says, in the reader's language.
 
-const navigatorLanguage = globalThis.navigator?.language ?? 'en';
+import { Store } from './models/store.js';
 
-export const language = /^(ru|be|uk|kk)\b/i.test(navigatorLanguage) ? 'ru' : 'en';
+const navigatorLanguage = globalThis.navigator?.language ?? 'en';
+const { language: chosen } = new Store(() => localStorage).get('settings') ?? {};
+
+export const language = /^(ru|be|uk|kk)\b/i.test(chosen ?? navigatorLanguage) ? 'ru' : 'en';
 
 // Only the reader's own language is fetched.
 const { default: strings } = await import(`./languages/${language}.js`);

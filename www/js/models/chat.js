@@ -12,6 +12,7 @@
 
 import { Connection } from './connection.js';
 import { History } from './history.js';
+import { mentions } from './markup.js';
 import { Outbox } from './outbox.js';
 import { Requests } from './requests.js';
 import { DEFAULT_ROOM, Room } from './room.js';
@@ -99,6 +100,7 @@ export class Chat {
 
   /** Shows a room, joining it first where need be. */
   open(name) {
+    if (name !== this.current && !this.room?.unread) this.room?.timeline.markUnread();
     this.current = name;
     if (!this.rooms.has(name)) {
       this.requests.forgetRoom(name);
@@ -129,6 +131,7 @@ export class Chat {
    */
   say(text) {
     const room = this.current;
+    this.room.timeline.markUnread();
     const [, quoted, word, words] = PRIVATE.exec(text) ?? [];
     const to = this.#present(quoted ?? word);
     if (to) {
@@ -164,7 +167,7 @@ export class Chat {
     if (!room || !this.reading || room.timeline.epoch === null) return;
     const { epoch, seq } = room.timeline;
     if (room.unread) {
-      room.unread = 0;
+      room.unread = room.mentions = 0;
       this.notify('rooms');
     }
     if (room.read?.seq !== seq || room.read?.epoch !== epoch) {
@@ -249,7 +252,7 @@ export class Chat {
     if (!room || !room.timeline.add([entry])) return;
     room.stopsTyping(entry.from.id);
     if (entry.from.id !== this.me.id) {
-      this.countUnread(room, 1);
+      this.countUnread(room, [entry]);
       this.notify('heard', { room: room.name, entry });
     }
     if (room.name === this.current) this.seen();
@@ -264,10 +267,22 @@ export class Chat {
     this.notify('room', room.name);
   }
 
-  countUnread(room, count) {
-    if (!count || (room.name === this.current && this.reading)) return;
-    room.unread += count;
+  /** Entries of others that nobody has seen; above the first of them is a line. */
+  countUnread(room, entries) {
+    if (!entries.length || (room.name === this.current && this.reading)) return;
+    const { read, timeline } = room;
+    if (!room.unread) {
+      const [{ seq = timeline.seq + 1 }] = entries;
+      timeline.markUnread(read?.epoch === timeline.epoch ? read.seq : seq - 1);
+    }
+    room.unread += entries.length;
+    room.mentions += entries.filter(entry => this.concerns(entry)).length;
     this.notify('rooms');
+  }
+
+  /** Whether it is said to us alone, or of us. */
+  concerns({ type, text }) {
+    return type === 'direct' || mentions(text ?? '', this.me.name);
   }
 
   /** Our own cid in what the server sends is the only acknowledgement there is. */
@@ -317,11 +332,9 @@ export class Chat {
     this.#directs.add(seen);
     if (this.#directs.size > MAX_DIRECTS) this.#directs.delete([...this.#directs][0]);
     const room = this.rooms.get(item?.room) ?? this.room;
+    if (!mine) this.countUnread(room, [message]);
     room.timeline.note('direct', { message, time: message.time });
-    if (!mine) {
-      this.countUnread(room, 1);
-      this.notify('heard', { room: room.name, entry: message });
-    }
+    if (!mine) this.notify('heard', { room: room.name, entry: message });
     this.#grown(room);
   }
 

@@ -19,7 +19,7 @@ export class History {
     room.setMembers(message.members, message.count);
     chat.acknowledge(message.entries);
     if (epoch === null) {
-      chat.countUnread(room, this.#fromOthers(this.#sinceRead(room, message)).length);
+      chat.countUnread(room, this.#fromOthers(this.#sinceRead(room, message)));
     } else {
       room.missedAfter ??= epoch === message.epoch ? seq : 0;
       this.#missed(room, missed);
@@ -79,9 +79,9 @@ export class History {
   }
 
   #missed(room, entries) {
-    const { length } = this.#fromOthers(entries);
-    room.missed += length;
-    this.chat.countUnread(room, length);
+    const missed = this.#fromOthers(entries);
+    room.missed += missed.length;
+    this.chat.countUnread(room, missed);
   }
 
   /** What came since this room was read, before the page was loaded; nothing if it never was. */

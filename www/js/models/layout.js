@@ -3,7 +3,7 @@
 const GROUP_MS = 5 * 60_000;
 
 /**
- * Rows are `{key, kind, item?, day?, grouped?}`. A key names the same row for as long as it is
+ * Rows are `{key, kind, item?, day?, grouped?, reader?}`. A key names the same row for as long as it is
  * shown; one's own message keeps its key from pending to delivered.
  */
 export function layout(items, pending, me) {
@@ -22,6 +22,7 @@ export function layout(items, pending, me) {
       row.mine = Boolean(item.pending) || item.entry.from?.id === me.id;
       if (row.mine && item.entry.cid) row.key = `own ${item.entry.cid}`;
       row.grouped = continues(previous, item.entry);
+      if (!row.mine) row.reader = me.name;
     }
     if (item.kind === 'direct') row.mine = item.message.from.id === me.id;
     previous = item.entry && isSpeech(item.entry) ? item.entry : null;

@@ -1,46 +1,99 @@
 // What a message's plain text contains. The text itself is never changed: joined together, the
 // tokens give it back.
 
-const LINK = /https?:\/\/[^\s<>"]+/giu;
-const TRAILING = /[.,;:!?…'’»”]$/u;
+/**
+ * In this order: a block between lines of three backticks, with a word for its language; a word
+ * or more of code in one line; a link; stars; the end of a line.
+ */
+const PIECE =
+  /(\n?(?<!`)```(?!`)(?:[\w+#.-]*\n)?)(?!\s*```)([^]+?)(\n?```(?!`)\n?)|(?<!`)`([^`\n]+)`(?!`)|https?:\/\/[^\s<>"`]+|(?<!\*)\*{1,3}(?!\*)|\n/giu;
+const TRAILING = '.,;:!?…\'’»”*';
 const BRACKETS = { ')': '(', ']': '[', '}': '{' };
+const WORD = '\\p{L}\\p{M}\\p{N}_';
+const IN_WORD = new RegExp(`[${WORD}]`, 'u');
+const EMOJI = /^(?:\p{RGI_Emoji}\s*){1,3}$/v;
 
-/** Tokens are `{text}` or `{text, href}`. */
-export function tokens(text) {
+/**
+ * Tokens are `{text}` with `href`, or any of `code`, `block`, `bold`, `italic`; `mark` is what
+ * made them so, and `mention` the reader's own name. Neither bold nor italic goes on beyond its
+ * line or into code.
+ */
+export function tokens(text, name) {
   const found = [];
+  let open = {};
   let end = 0;
-  for (const match of text.matchAll(LINK)) {
-    const link = withoutTail(match[0]);
-    const href = webAddress(link);
-    if (!href) continue;
-    if (match.index > end) found.push({ text: text.slice(end, match.index) });
-    found.push({ text: link, href });
-    end = match.index + link.length;
+  const take = (length, more) => {
+    if (length) found.push({ text: text.slice(end, end + length), ...more });
+    end += length;
+  };
+  PIECE.lastIndex = 0;
+  for (let match; (match = PIECE.exec(text)); ) {
+    const [piece, opening, block, closing, code] = match;
+    const { index } = match;
+    if (piece[0] === '*') {
+      take(index - end);
+      const before = text[index - 1] ?? ' ';
+      const after = text[index + piece.length] ?? ' ';
+      for (const sign of piece.match(/\*\*?/g)) {
+        const at = found.length;
+        take(sign.length);
+        if (open[sign] !== undefined && before.trim() && !IN_WORD.test(after)) {
+          for (const inside of found.slice(open[sign], at)) inside[sign === '*' ? 'italic' : 'bold'] = true;
+          found[open[sign]].mark = found[at].mark = true;
+          delete open[sign];
+        } else if (after.trim() && !IN_WORD.test(before)) {
+          open[sign] = at;
+        }
+      }
+      continue;
+    }
+    const link = /^http/i.test(piece) && withoutTail(piece);
+    const href = link && URL.canParse(link) && new URL(link).href;
+    if (!link) open = {};
+    if (!href && !block && !code) continue;
+    take(index - end);
+    if (href) {
+      take(link.length, { href });
+      // The stars at its end are not its own.
+      PIECE.lastIndex = end;
+    } else {
+      take((opening ?? '`').length, { mark: true });
+      take((block ?? code).length, { code: true, block: Boolean(block) });
+      take((closing ?? '`').length, { mark: true });
+    }
   }
-  if (end < text.length) found.push({ text: text.slice(end) });
-  return found;
+  take(text.length - end);
+  return name ? withMentions(found, name) : found;
+}
+
+/** Whether a reader of this name is spoken of. */
+export function mentions(text, name) {
+  return tokens(text, name).some(({ mention }) => mention);
+}
+
+/** Up to three, and nothing else. */
+export function isEmoji(text) {
+  return EMOJI.test(text);
+}
+
+/** The name as a word of its own, in any case, with or without @. */
+function withMentions(found, name) {
+  const words = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/\s+/g, '\\s+');
+  const spoken = new RegExp(`(?<![${WORD}])(@?${words})(?![${WORD}])`, 'iu');
+  return found.flatMap(token => {
+    if (token.href || token.code || token.mark) return token;
+    const parts = token.text.split(spoken);
+    return parts.flatMap((text, index) => (text ? { ...token, text, ...(index % 2 && { mention: true }) } : []));
+  });
 }
 
 /** A sentence's full stop is not the link's, nor is a bracket that was opened before it. */
 function withoutTail(link) {
-  for (;;) {
-    const last = link.at(-1);
-    const opening = BRACKETS[last];
-    const unbalanced = opening && count(link, last) > count(link, opening);
-    if (!TRAILING.test(link) && !unbalanced) return link;
-    link = link.slice(0, -1);
+  const surplus = {};
+  for (const bracket in BRACKETS) {
+    surplus[bracket] = link.split(bracket).length - link.split(BRACKETS[bracket]).length;
   }
-}
-
-function webAddress(link) {
-  try {
-    const url = new URL(link);
-    return url.protocol === 'http:' || url.protocol === 'https:' ? url.href : null;
-  } catch {
-    return null;
-  }
-}
-
-function count(text, character) {
-  return text.split(character).length - 1;
+  let end = link.length;
+  while (TRAILING.includes(link[end - 1]) || surplus[link[end - 1]]-- > 0) end -= 1;
+  return link.slice(0, end);
 }

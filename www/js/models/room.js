@@ -23,6 +23,8 @@ export class Room {
   members = new Map();
   count = 0;
   unread = 0;
+  /** How many of those speak of us or to us alone. */
+  mentions = 0;
   /** `out`, `joining` or `in`, on the present connection. */
   standing = 'out';
   loadingOlder = false;

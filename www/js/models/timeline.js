@@ -79,6 +79,12 @@ export class Timeline {
     return this.#push({ kind, at, ...content });
   }
 
+  /** The line where reading stopped: after the entry `at`, or nowhere. */
+  markUnread(at = null) {
+    this.items = this.items.filter(({ kind }) => kind !== 'unread');
+    if (at !== null) this.note('unread', {}, at);
+  }
+
   /** Arrivals and departures: one quiet line as long as nothing else happens. */
   presence({ arrived = [], left = [], renamed = [] }, time) {
     if (!arrived.length && !left.length && !renamed.length) return;

@@ -14,6 +14,8 @@ export class LogView {
   #list = byId('log');
   #rows = new Map();
   #shown = null;
+  /** A room was opened, and what is said there is not shown yet. */
+  #opening = false;
 
   /** @param act what buttons in rows do, see row.js */
   constructor(chat, act) {
@@ -55,12 +57,16 @@ export class LogView {
     this.scroll.keeping(() => {
       this.#reconcile(layout(room.timeline.items, outbox.of(current), me));
       this.#edges(room);
+      // Who comes, or comes back to the page, begins where reading stopped.
+      return (this.#opening || document.hidden) && this.#list.querySelector('.unread');
     });
+    if (room.timeline.epoch !== null) this.#opening = false;
     this.look();
   }
 
   #turnTo(name) {
     this.#shown = name;
+    this.#opening = true;
     this.#rows.clear();
     this.#list.replaceChildren();
     byId('scroller').setAttribute('aria-label', t('messages', { room: name }));

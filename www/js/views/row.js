@@ -1,7 +1,7 @@
 // One row of the log.
 
 import { isAction } from '../models/layout.js';
-import { tokens } from '../models/markup.js';
+import { isEmoji, tokens } from '../models/markup.js';
 import { dayName, fullDate, t, timeOfDay } from '../strings.js';
 import { avatar, colourBy, make } from './dom.js';
 
@@ -27,19 +27,20 @@ export function buildRow(row, act) {
     case 'presence': return aside('presence', presenceText(item));
     case 'recovered': return rule('recovered', t('recovered', { n: item.count }));
     case 'gap': return rule('gap', gapText(item));
+    case 'unread': return rule('unread', t('unreadBelow'));
     case 'epoch': return rule('epoch', t('newEpoch'));
   }
 }
 
-function entryRow({ item, grouped, mine }, act) {
+function entryRow({ item, grouped, mine, reader }, act) {
   const { entry, pending } = item;
   if (entry.type === 'command') return commandRow(entry, pending, act);
   if (entry.type === 'direct') return directRow({ ...entry, to: pending.to }, true, act, pending);
-  if (isAction(entry)) return actionRow(item, mine, act);
+  if (isAction(entry)) return actionRow(item, mine, reader, act);
   const name = entry.from?.name ?? '';
   const body = make('div', { className: 'body' });
   if (!grouped) body.append(byLine(name, entry.time));
-  body.append(entryText(entry));
+  body.append(entryText(entry, reader));
   const side = grouped ? timeMark(entry.time, 'gutter') : avatar(name);
   const row = make('li', { className: 'entry' }, side, body);
   row.classList.toggle('grouped', grouped);
@@ -48,11 +49,11 @@ function entryRow({ item, grouped, mine }, act) {
 }
 
 /** `/me waves`: the name begins the sentence. */
-function actionRow({ entry, pending }, mine, act) {
+function actionRow({ entry, pending }, mine, reader, act) {
   const name = entry.from.name;
   const author = make('b', { className: 'author' }, make('bdi', {}, name));
   const text = make('p', { className: 'text', dir: 'auto' }, author, ' ');
-  appendText(text, entry.text.slice('/me '.length));
+  appendText(text, entry.text.slice('/me '.length), reader);
   text.title = fullDate(entry.time);
   const body = make('div', { className: 'body' }, text);
   const star = make('span', { className: 'gutter', 'aria-hidden': 'true' }, '∗');
@@ -88,21 +89,26 @@ function byLine(name, time) {
   return make('p', { className: 'by' }, author, timeMark(time));
 }
 
-function entryText(entry) {
+function entryText(entry, reader) {
   const text = make('p', { className: 'text', dir: 'auto' });
   if (entry.type === 'file') text.textContent = t('fileEntry', { name: entry.name });
-  else appendText(text, entry.text ?? '');
+  else appendText(text, entry.text ?? '', reader);
   return text;
 }
 
-export function appendText(element, text) {
-  for (const token of tokens(text)) {
-    element.append(
-      token.href
-        ? make('a', { href: token.href, target: '_blank', rel: 'noopener noreferrer' }, token.text)
-        : token.text,
-    );
-  }
+/** @param reader the name to be marked where somebody else speaks of it */
+export function appendText(element, text, reader) {
+  element.classList.toggle('large', isEmoji(text));
+  for (const token of tokens(text, reader)) if (!token.mark) element.append(piece(token));
+}
+
+function piece({ text, href, code, block, bold, italic, mention }) {
+  let node = text;
+  if (href) node = make('a', { href, target: '_blank', rel: 'noopener noreferrer' }, text);
+  if (code) node = make('code', { className: block ? 'block' : '' }, text);
+  if (mention) node = make('mark', {}, text);
+  if (bold) node = make('strong', {}, node);
+  return italic ? make('em', {}, node) : node;
 }
 
 /** One's own messages say how far they have got. */

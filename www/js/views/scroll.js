@@ -21,17 +21,26 @@ export class Scroll {
     return this.#toGo() > this.scroller.clientHeight;
   }
 
-  toEnd() {
-    this.following = true;
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+  /** To the end, but not past an element that is to be in view. */
+  toEnd(element) {
+    const { scroller } = this;
+    scroller.scrollTop = scroller.scrollHeight;
+    if (element) {
+      const above = element.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+      scroller.scrollTop += Math.min(0, above - END_SLACK);
+    }
+    this.following = this.#toGo() <= END_SLACK;
   }
 
-  /** Changes the list; what was in view stays where it was, or the end stays in view. */
+  /**
+   * Changes the list; what was in view stays where it was, or the end stays in view, as far as
+   * the element that `change` returns does too.
+   */
   keeping(change) {
     const anchor = this.following ? null : this.#firstVisible();
     const before = anchor?.getBoundingClientRect().top;
-    change();
-    if (!anchor) this.toEnd();
+    const element = change();
+    if (!anchor) this.toEnd(element);
     else if (anchor.isConnected) {
       this.scroller.scrollTop += anchor.getBoundingClientRect().top - before;
     }

@@ -4,6 +4,14 @@ import { roomName } from '../models/room.js';
 import { t } from '../strings.js';
 import { avatar, byId, icon, make, oncePerFrame } from './dom.js';
 
+const favicon = document.querySelector('[rel=icon]');
+const bell = favicon.href;
+let dotted = bell;
+fetch(bell).then(async response => {
+  const dot = '<circle cx="25" cy="7" r="6" fill="#d3432a"/></svg>';
+  dotted = `data:image/svg+xml,${encodeURIComponent((await response.text()).replace('</svg>', dot))}`;
+}, () => {});
+
 export class SidebarView {
   #list = byId('rooms');
 
@@ -30,19 +38,23 @@ export class SidebarView {
     if (focused) {
       [...this.#list.querySelectorAll('[data-focus]')].find(it => it.dataset.focus === focused)?.focus();
     }
-    const elsewhere = [...rooms.values()].some(room => room.name !== current && room.unread);
-    byId('elsewhere').hidden = !elsewhere;
+    const unread = [...rooms.values()].reduce((sum, room) => sum + room.unread, 0);
+    byId('elsewhere').hidden = unread === this.chat.room?.unread;
     byId('room-title').textContent = current;
+    document.title = `${unread ? `(${unread}) ` : ''}#${current} · Veche`;
+    const shape = unread ? dotted : bell;
+    if (favicon.href !== shape) favicon.href = shape;
   }
 
-  #row({ name, unread }, current) {
+  #row({ name, unread, mentions }, current) {
     const link = make('a', { href: `#${encodeURIComponent(name)}`, 'data-focus': `open ${name}` });
     link.append(make('bdi', { className: 'name' }, name));
     link.onclick = () => closeDrawer();
     if (name === current) link.setAttribute('aria-current', 'page');
     if (unread) {
       link.classList.add('unread');
-      link.append(make('span', { className: 'badge', 'aria-label': t('unread', { n: unread }), role: 'img' }, unread > 99 ? '99+' : unread));
+      if (mentions) link.append(badge('badge mentions', 'mentions', mentions, '@'));
+      link.append(badge('badge', 'newMessages', unread));
     }
     const row = make('li', {}, link);
     if (this.chat.rooms.size > 1) row.append(this.#leaveButton(name));
@@ -67,6 +79,10 @@ export class SidebarView {
     closeDrawer();
     location.hash = encodeURIComponent(name);
   }
+}
+
+function badge(className, label, n, sign = '') {
+  return make('span', { className, role: 'img', 'aria-label': t(label, { n }) }, sign + (n > 99 ? '99+' : n));
 }
 
 function closeDrawer() {
