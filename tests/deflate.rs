@@ -130,7 +130,7 @@ fn message_is_understood_and_answered_compressed() {
         let frames = said(
             &mut square,
             &mut client,
-            &frame(0xc2, &compressed(&message)),
+            &frame(0xc1, &compressed(&message)),
         );
         let [(first, payload)] = &frames[..] else {
             panic!("{frames:?}")
@@ -145,8 +145,17 @@ fn message_is_understood_and_answered_compressed() {
         assert!(answer == message, "{bytes}");
         assert!(!is_compressed || payload.len() < bytes / 10);
     }
-    let plain = said(&mut square, &mut client, &frame(0x82, b"plain"));
-    assert_eq!(plain, [(0x82, b"plain".to_vec())]);
+    let plain = said(&mut square, &mut client, &frame(0x81, b"plain"));
+    assert_eq!(plain, [(0x81, b"plain".to_vec())]);
+}
+
+#[test]
+fn bytes_are_answered_as_they_are() {
+    let mut square = square();
+    let (mut client, _) = connect(&mut square, "permessage-deflate");
+    let bytes = vec![7; 5_000];
+    let stream = frame(0xc2, &compressed(&bytes));
+    assert_eq!(said(&mut square, &mut client, &stream), [(0x82, bytes)]);
 }
 
 #[test]
@@ -193,8 +202,8 @@ fn broadcast_is_compressed_for_those_who_take_it_and_plain_for_the_others() {
     }
     // What is for it alone fits its window.
     let alone = vec![b'x'; 5_000];
-    let answer = said(&mut square, &mut narrow, &frame(0x82, &alone));
-    assert_eq!(answer[0].0, 0xc2);
+    let answer = said(&mut square, &mut narrow, &frame(0x81, &alone));
+    assert_eq!(answer[0].0, 0xc1);
     assert!(meaning(&answer[0].1) == alone);
 }
 

@@ -7,6 +7,7 @@
 //! | `restarts` | stopped and started again: exactly what was missed comes back |
 //! | `disks` | a disk that is full or slow, a file that goes away |
 //! | `files` | files that cannot be used |
+//! | `pictures` | what people send, and how long it is kept |
 //!
 //! What other programs do with the file is done by Python, which has an SQLite
 //! of its own.
@@ -22,6 +23,8 @@ mod disks;
 mod files;
 #[path = "durability/guest.rs"]
 mod guest;
+#[path = "durability/pictures.rs"]
+mod pictures;
 #[path = "durability/restarts.rs"]
 mod restarts;
 

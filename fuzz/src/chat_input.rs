@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `h` `r`, `j` `l` `t`, `m` `d`, `H`, `c`, `p` | hello, rename (name); join, leave, typing (room); message (room, text), direct (to whom, text); history (`<` or `>` and a seq, room); command (room, line); ping (n) |
 //! | `s`, `a` | hello as who it was; join after what it has seen |
+//! | `f`, `F` | sends a file (room, bytes), fetches one (seq, room) |
 //! | `T`, `B` | sends a text, bytes |
 //! | `k` | sends the next commands with this cid; without one, with new ones |
 //! | `J` | the journal is from now on `s`low, `b`usy, `f`ailing, or well again |
@@ -31,7 +32,7 @@ use super::world::World;
 
 pub fn run(data: &[u8]) {
     let mut town = Town::new();
-    for step in steps(data, CLIENTS, b"hrjltmdHcpsaTBkJCDxzw") {
+    for step in steps(data, CLIENTS, b"hrjltmdHcpsaTBkJCDxzwfF") {
         town.take(&step);
     }
     town.finish();
@@ -54,6 +55,8 @@ impl Town {
         };
         let settings = Settings {
             max_text_bytes: 40,
+            max_file_bytes: 500,
+            file_quota_bytes: 1_000,
             max_rooms: MAX_ROOMS,
             max_sessions: 2,
             ..Settings::default()
@@ -120,6 +123,19 @@ impl Town {
                 let command = json!({"type": "join", "room": field(rest), "after": after});
                 self.say(step.who, command);
             }
+            b'f' => {
+                let mut command = json!({"type": "file", "room": field(word), "name": rest});
+                self.name(step.who, &mut command);
+                let json = command.to_string();
+                let length = u16::try_from(json.len()).unwrap_or(u16::MAX).to_be_bytes();
+                let bytes = [&length, json.as_bytes(), rest.as_bytes()].concat();
+                self.send(step.who, 0x82, &bytes);
+            }
+            b'F' => {
+                let seq = word.parse::<u64>().unwrap_or(client.seq);
+                let command = json!({"type": "fetch", "room": field(rest), "seq": seq});
+                self.say(step.who, command);
+            }
             b'T' => self.send(step.who, 0x81, step.rest),
             b'B' => self.send(step.who, 0x82, step.rest),
             b'k' => client.cid = (!text.is_empty()).then(|| text.clone()),
@@ -150,6 +166,12 @@ impl Town {
 
     /// Sends a command, as a page does: fields without a value are left out.
     fn say(&mut self, who: usize, mut command: Value) {
+        self.name(who, &mut command);
+        self.send(who, 0x81, command.to_string().as_bytes());
+    }
+
+    /// Gives a command its cid.
+    fn name(&mut self, who: usize, command: &mut Value) {
         self.cids += 1;
         let fields = command.as_object_mut().unwrap();
         fields.retain(|_, value| !value.is_null());
@@ -158,7 +180,6 @@ impl Town {
         if cid != "~" {
             fields.insert("cid".into(), cid.into());
         }
-        self.send(who, 0x81, command.to_string().as_bytes());
     }
 
     fn send(&mut self, who: usize, first: u8, payload: &[u8]) {
@@ -176,7 +197,7 @@ impl Town {
         let is_slow = self.world.core.handler().journal().is_slow();
         for client in &mut self.clients {
             client.read();
-            client.check_answered(is_slow);
+            client.check_answered(is_slow, false);
         }
         let rooms = self.world.core.handler().journal().loaded();
         assert!(rooms <= MAX_ROOMS, "{rooms} rooms");
@@ -201,7 +222,12 @@ impl Town {
         }
         self.run();
         self.set_mood(None);
+        for _ in 0..2 {
+            self.world.advance(Duration::from_secs(9));
+            self.run();
+        }
         for client in &mut self.clients {
+            client.check_answered(false, true);
             client.leave(false);
         }
         self.world.advance(Duration::from_secs(600));

@@ -59,6 +59,21 @@ struct Wanted {
 struct Claim {
     id: ConnectionId,
     until: Duration,
+    /// How much was not written when that became less, and when it did.
+    unsent: usize,
+    moved: Duration,
+}
+
+impl Claim {
+    /// Whether it still counts; what is not written takes as much of the memory
+    /// without it, but others do not wait for that any more.
+    fn holds(&mut self, unsent: usize, now: Duration) -> bool {
+        if unsent < self.unsent {
+            self.unsent = unsent;
+            self.moved = now;
+        }
+        unsent > 0 && now < self.until && now < self.moved + MAX_STANDSTILL
+    }
 }
 
 impl Fetches {
@@ -228,8 +243,9 @@ impl<J: Journal> Chat<J> {
             files,
             claims,
         } = &mut self.fetches;
-        claims.retain(|claim| claim.until > now && cx.unsent_bytes(claim.id) > 0);
-        let mut unsent: usize = claims.iter().map(|claim| cx.unsent_bytes(claim.id)).sum();
+        claims.retain_mut(|claim| claim.holds(cx.unsent_bytes(claim.id), now));
+        let mut unsent: usize = claims.iter().map(|claim| claim.unsent).sum();
+        let mut given = 0;
         waiting.retain(|fetch| {
             let Fetch { id, ref place, .. } = *fetch;
             let cid = fetch.cid.as_deref();
@@ -240,13 +256,20 @@ impl<J: Journal> Chat<J> {
                 // Whoever has not taken what was there before would only have to
                 // be dropped for it.
                 Some(Ok((file, bytes)))
-                    if unsent < MAX_UNSENT_BYTES && cx.unsent_bytes(id) == 0 =>
+                    if unsent < MAX_UNSENT_BYTES
+                        && given < MAX_GIVEN_BYTES
+                        && cx.unsent_bytes(id) == 0 =>
                 {
                     let frame = wire::file_frame(&place.0, place.1, file, bytes, cid);
                     cx.send(id, &frame);
                     unsent += frame.len();
-                    let until = now + CLAIM_TIME;
-                    claims.push(Claim { id, until });
+                    given += frame.len();
+                    claims.push(Claim {
+                        id,
+                        until: now + CLAIM_TIME,
+                        unsent: frame.len(),
+                        moved: now,
+                    });
                 }
                 _ if fetch.until <= now => cx.send(id, &busy().to_json(cid)),
                 _ => return true,
@@ -281,7 +304,8 @@ impl<J: Journal> Chat<J> {
             self.pending.push_back(Pending::Fetch { place });
         }
         if !waiting.is_empty() {
-            cx.tick_at(now + FETCH_PAUSE);
+            let is_more = given >= MAX_GIVEN_BYTES;
+            cx.tick_at(if is_more { now } else { now + FETCH_PAUSE });
         }
     }
 }
@@ -296,8 +320,13 @@ const MAX_FILES: usize = 4;
 /// should.
 const MAX_UNSENT_BYTES: usize = 16 << 20;
 
-/// How long somebody may take for a file at the cost of others.
-const CLAIM_TIME: Duration = Duration::from_secs(5);
+/// How many of them are given out in one turn, so that it stays short.
+const MAX_GIVEN_BYTES: usize = 2 << 20;
+
+/// How long somebody may take for a file at the cost of others, and how long
+/// take nothing of it.
+const CLAIM_TIME: Duration = Duration::from_secs(3);
+const MAX_STANDSTILL: Duration = Duration::from_millis(500);
 
 /// How long somebody waits for a file; then they may ask again.
 const FETCH_PATIENCE: Duration = Duration::from_secs(10);

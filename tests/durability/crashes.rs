@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -78,6 +80,12 @@ fn what_was_acknowledged_is_there_once_after_any_number_of_crashes() {
 
     let kept = rows(&folder.file());
     println!("{} messages in {rounds} rounds", kept.len());
+    let files = files(&folder.file());
+    let is_file = |row: &&Row| row.text.starts_with(FILE);
+    assert_eq!(files.len(), kept.iter().filter(is_file).count());
+    for (text, bytes) in files {
+        assert!(text.starts_with(FILE) && bytes == content(&text), "{text}");
+    }
     for tab in &tabs {
         for row in &tab.acknowledged {
             assert!(kept.binary_search(row).is_ok(), "acknowledged: {row:?}");
@@ -163,14 +171,14 @@ impl Tab {
             self.join(&mut guest, place)?;
         }
         for message in self.outbox.values() {
-            guest.tell(message)?;
+            send(&mut guest, message)?;
         }
         let mut left = messages;
         loop {
             while left > 0 && self.outbox.len() < AT_ONCE {
                 left -= 1;
                 let message = self.next_message();
-                guest.tell(&message)?;
+                send(&mut guest, &message)?;
             }
             if self.outbox.is_empty() {
                 return Ok(());
@@ -189,8 +197,13 @@ impl Tab {
             format!("{}-{}", self.number, self.sent),
             ROOMS[self.sent % 3],
         );
-        let text = format!("{cid}{}", ".".repeat(self.sent * 97 % 900));
-        let message = json!({"type": "message", "room": room, "cid": cid, "text": text});
+        let (kind, mark) = if self.sent % 7 == 3 {
+            ("file", FILE)
+        } else {
+            ("message", "")
+        };
+        let text = format!("{mark}{cid}{}", ".".repeat(self.sent * 97 % 900));
+        let message = json!({"type": kind, "room": room, "cid": cid, "text": text});
         self.outbox.insert(cid, message.clone());
         message
     }
@@ -250,7 +263,9 @@ impl Tab {
 
     /// Takes a message; whether it acknowledges one of its own.
     fn take(&mut self, id: &str, message: &Value) -> bool {
-        assert_eq!(message["type"], "message", "{message}");
+        let is_file = message["text"].as_str().unwrap().starts_with(FILE);
+        let kind = if is_file { "file" } else { "message" };
+        assert_eq!(message["type"], kind, "{message}");
         let place = ROOMS.iter().position(|room| message["room"] == *room);
         let room = &mut self.rooms[place.unwrap()];
         let row = row(message);
@@ -291,6 +306,40 @@ fn arrive(address: SocketAddr, person: &Mutex<Person>) -> Result<Guest, Gone> {
     Ok(guest)
 }
 
+/// Sends a message, or what is a file with its bytes.
+fn send(guest: &mut Guest, message: &Value) -> Result<(), Gone> {
+    if message["type"] == "file" {
+        return guest.tell_file(message, &content(message["text"].as_str().unwrap()));
+    }
+    guest.tell(message)
+}
+
+/// What is in the file that is sent with this text.
+fn content(text: &str) -> Vec<u8> {
+    text.repeat(30).into_bytes()
+}
+
+/// All files as another program reads them, and the texts they were sent with.
+fn files(file: &Path) -> Vec<(String, Vec<u8>)> {
+    let query = "import json, sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+size, = c.execute('SELECT bytes FROM files_size').fetchone()
+files = c.execute('SELECT text, bytes FROM entries LEFT JOIN files USING (room, seq) '
+    'WHERE size IS NOT NULL').fetchall()
+assert size == sum(len(bytes) for text, bytes in files)
+assert len(files) == c.execute('SELECT count(*) FROM files').fetchone()[0]
+print(json.dumps([(text, bytes.decode()) for text, bytes in files]))";
+    let mut python = Command::new("python3");
+    let done = python.args(["-c", query]).arg(file).output().unwrap();
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{errors}");
+    let found: Vec<(String, String)> = serde_json::from_slice(&done.stdout).unwrap();
+    let bytes = found
+        .into_iter()
+        .map(|(text, content)| (text, content.into_bytes()));
+    bytes.collect()
+}
+
 fn row(message: &Value) -> Row {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Row {
@@ -314,6 +363,9 @@ impl Moments {
         (mixed ^ (mixed >> 31)) % most
     }
 }
+
+/// How the texts begin that files are sent with.
+const FILE: &str = "file ";
 
 const ROOMS: [&str; 3] = ["hall", "kitchen", "lobby"];
 const PEOPLE: [&str; 5] = ["Ann", "Bob", "Cyd", "Dan", "Eve"];

@@ -51,6 +51,46 @@ impl Guest {
         sent.map_err(|error| gone(&error))
     }
 
+    /// Sends a file to the lobby whose name is its own `cid`.
+    pub(crate) fn send_file(&mut self, cid: &str, bytes: &[u8]) {
+        let file = json!({"type": "file", "room": "lobby", "cid": cid, "name": cid});
+        self.tell_file(&file, bytes).unwrap();
+    }
+
+    pub(crate) fn tell_file(&mut self, command: &Value, bytes: &[u8]) -> Result<(), Gone> {
+        let json = command.to_string();
+        let length = u16::try_from(json.len()).unwrap().to_be_bytes();
+        let frame = [&length, json.as_bytes(), bytes].concat();
+        let sent = self.socket.send(Message::binary(frame));
+        sent.map_err(|error| gone(&error))
+    }
+
+    /// What is in the file of an entry of the lobby, or the error instead.
+    pub(crate) fn fetch(&mut self, seq: u64) -> Result<Vec<u8>, String> {
+        self.tell(&json!({"type": "fetch", "room": "lobby", "seq": seq}))
+            .unwrap();
+        loop {
+            match self.socket.read().unwrap() {
+                Message::Binary(frame) => {
+                    let length = usize::from(u16::from_be_bytes([frame[0], frame[1]]));
+                    let (json, bytes) = frame[2..].split_at(length);
+                    let json: Value = serde_json::from_slice(json).unwrap();
+                    assert_eq!((&json["type"], &json["seq"]), (&json!("file"), &json!(seq)));
+                    return Ok(bytes.to_vec());
+                }
+                Message::Text(text) => {
+                    let frame: Value = serde_json::from_str(&text).unwrap();
+                    if frame["type"] == "error" {
+                        return Err(frame["code"].as_str().unwrap().to_owned());
+                    }
+                    assert_eq!(frame["type"], "presence", "{frame}");
+                }
+                Message::Ping(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// The next frame, be it that somebody came or went.
     pub(crate) fn hear_all(&mut self) -> Result<Value, Gone> {
         loop {

@@ -1,5 +1,7 @@
 //! Who gets what when, and what is gone.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tungstenite::Message as Frame;
 use veche::chat::Settings;
@@ -231,15 +233,42 @@ fn crowd_is_given_no_more_at_once_than_it_takes() {
         got
     };
     assert_eq!(reads(&mut town, &mut crowd[..17]), 17);
-    town.advance(seconds(1));
+    town.advance(Duration::from_millis(100));
     assert_eq!(served(&crowd), 34);
-    // Those who do not are no burden to others after a while.
-    town.advance(seconds(5));
+    // Those who take nothing are no burden to others after a while.
+    town.advance(Duration::from_millis(300));
+    assert_eq!(served(&crowd), 34);
+    town.advance(Duration::from_millis(200));
     assert_eq!(served(&crowd), 51);
     let mut got = reads(&mut town, &mut crowd[17..]);
     town.advance(seconds(1));
     got += reads(&mut town, &mut crowd[17..]);
     assert_eq!(got, 43);
+}
+
+#[test]
+fn who_takes_a_file_slowly_is_waited_for_but_not_for_long() {
+    let (mut town, _) = town(settings());
+    with_file(&mut town, &[7; 1_000_000]);
+    let mut crowd: Vec<Client> = (0..18)
+        .map(|number| member(&mut town, &format!("Guest {number}")))
+        .collect();
+    town.advance(seconds(2));
+    for guest in &mut crowd {
+        guest.frames();
+        guest.set_capacity(Some(100));
+        guest.say(&fetch(1));
+    }
+    town.run();
+    let before = crowd[17].pipe.written();
+    let is_served = |crowd: &[Client]| crowd[17].pipe.written() >= before + 100;
+    for tenth in 0..40 {
+        for guest in &mut crowd[..17] {
+            guest.read();
+        }
+        town.advance(Duration::from_millis(100));
+        assert_eq!(is_served(&crowd), tenth >= 29, "{tenth}");
+    }
 }
 
 #[test]

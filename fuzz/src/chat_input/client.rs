@@ -53,10 +53,14 @@ impl Client {
 
     /// Sends a message, to which there is an answer.
     pub fn send(&mut self, first: u8, payload: &[u8]) {
-        let command: Value = serde_json::from_slice(payload).unwrap_or_default();
+        let json = match first {
+            TEXT => payload,
+            _ => split_file(payload).map_or(&[][..], |(json, _)| json),
+        };
+        let command: Value = serde_json::from_slice(json).unwrap_or_default();
         let word = |name: &str| command[name].as_str().map(str::to_owned);
         let kind = word("type").unwrap_or_default();
-        let cid = word("cid").filter(|cid| first == TEXT && is_cid(cid));
+        let cid = word("cid").filter(|cid| is_cid(cid));
         self.owed.push(Owed { kind, cid });
         let key = [1, 2, 3, 4];
         self.client.write(&client_frame(first, key, payload));
@@ -91,7 +95,13 @@ impl Client {
         for said in said {
             match said {
                 Said::Text(text) => self.hear(text),
-                Said::Binary(bytes) => panic!("bytes from a chat: {bytes:?}"),
+                Said::Binary(frame) => {
+                    let (json, bytes) = split_file(frame).expect("a file");
+                    let file: Value = serde_json::from_slice(json).expect("JSON");
+                    assert_eq!(file["type"], "file", "{file}");
+                    assert_eq!(file["size"], bytes.len(), "{file}");
+                    self.settle(file["cid"].as_str());
+                }
                 Said::Ping(payload) => {
                     let pong = client_frame(0x8a, [0; 4], payload);
                     self.client.write(&pong);
@@ -126,7 +136,7 @@ impl Client {
             "error" => {
                 let code = answer["code"].as_str().expect(&shown);
                 assert!(!code.is_empty() && answer["text"].is_string(), "{shown}");
-                let is_later = matches!(code, "busy" | "rate_limited");
+                let is_later = matches!(code, "busy" | "rate_limited" | "quota");
                 assert_eq!(answer["retry_ms"].is_u64(), is_later, "{shown}");
                 self.settle(cid);
             }
@@ -135,14 +145,14 @@ impl Client {
                 let typing = self.owed.iter().position(|owed| owed.kind == "typing");
                 typing.map(|place| self.owed.remove(place));
             }
-            "message" | "direct" if is_own => {
+            "message" | "file" | "direct" if is_own => {
                 // In another tab, or with the cid the server gave.
                 let answered = self.owed.iter().position(|owed| owed.cid.as_deref() == cid);
                 let nameless = || self.owed.iter().position(|owed| owed.cid.is_none());
                 let place = answered.or_else(nameless);
                 place.map(|place| self.owed.remove(place));
             }
-            "message" | "direct" | "typing" | "presence" => {}
+            "message" | "file" | "direct" | "typing" | "presence" => {}
             _ => panic!("nobody knows {shown}"),
         }
     }
@@ -156,12 +166,14 @@ impl Client {
         self.owed.remove(place.expect("an answer to something"));
     }
 
-    /// Nothing is owed to who takes what it is given.
-    pub fn check_answered(&mut self, is_slow: bool) {
+    /// Nothing is owed to who takes what it is given. Who wants a file may wait for
+    /// its turn, unless there was time enough.
+    pub fn check_answered(&mut self, is_slow: bool, is_late: bool) {
         if self.is_closed {
             self.owed.clear();
         }
-        if self.takes_all && !is_slow {
+        let waits = !is_late && self.owed.iter().any(|owed| owed.kind == "fetch");
+        if self.takes_all && !is_slow && !waits {
             assert!(self.owed.is_empty(), "never answered: {:?}", self.owed);
         }
     }
@@ -171,6 +183,12 @@ impl Client {
 fn is_cid(cid: &str) -> bool {
     let is_of_cid = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     (1..=64).contains(&cid.len()) && cid.chars().all(is_of_cid)
+}
+
+/// The JSON of a binary frame, and the bytes behind it.
+fn split_file(frame: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = frame.split_first_chunk()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
 const TEXT: u8 = 0x81;

@@ -15,7 +15,8 @@
 //! `image/png`, `image/jpeg`, `image/gif`, `image/webp`, `image/avif`, or
 //! `application/octet-stream` for all else. `text` is what is said with it. How
 //! much may be sent a day is limited: `error quota`. Files may be gone before the
-//! messages about them. What follows a `fetch` waits for its answer.
+//! messages about them. What follows a `fetch` waits for its answer;
+//! where too many want files at once, that is `error busy` after some seconds.
 //!
 //! Any command may carry a `cid`, 1 to 64 of `A–Z a–z 0–9 _ -`; its reply or
 //! error returns it. For `message`, `file` and `direct` it is required and must be
