@@ -3,9 +3,11 @@
 use core::fmt;
 use core::str;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use sha1::{Digest as _, Sha1};
 
+use super::encoding::{gzip, takes_gzip};
 use super::refusal::Refusal;
 use super::request::Request;
 use super::response::{Connection, Response, Status};
@@ -17,6 +19,13 @@ pub trait Assets {
     /// no empty part, none that begins with a dot, no backslash and no
     /// control character.
     fn find(&self, path: &str) -> Option<Asset<'_>>;
+
+    /// The same file as gzip, where there is one and that makes it smaller.
+    /// Unless implemented: none.
+    fn find_gzip(&self, path: &str) -> Option<Asset<'_>> {
+        let _ = path;
+        None
+    }
 }
 
 /// One file of a page.
@@ -26,7 +35,8 @@ pub struct Asset<'a> {
     pub media_type: &'static str,
     /// The content.
     pub body: Cow<'a, [u8]>,
-    /// What changes when the content does.
+    /// What changes when the content does, and is another for each coding
+    /// (RFC 9110 §8.8.3.3).
     pub etag: ETag,
     /// See [`Response::connect_sources`]; `'self'` unless set.
     pub connect_sources: &'static str,
@@ -42,6 +52,14 @@ impl<'a> Asset<'a> {
             etag: ETag::of(&body),
             body,
             connect_sources: "'self'",
+        }
+    }
+
+    /// The same file, without a copy of its content.
+    fn borrowed(&self) -> Asset<'_> {
+        Asset {
+            body: Cow::Borrowed(&self.body),
+            ..*self
         }
     }
 }
@@ -61,7 +79,12 @@ pub fn respond<'a>(request: &Request<'_>, assets: &'a dyn Assets) -> Result<Resp
         _ => return Err(Refusal::method_not_allowed()),
     };
     let path = asset_path(request.path);
-    let asset = path.as_deref().and_then(|path| assets.find(path));
+    let compressed = path
+        .as_deref()
+        .filter(|_| takes_gzip(request))
+        .and_then(|path| assets.find_gzip(path));
+    let is_compressed = compressed.is_some();
+    let asset = compressed.or_else(|| assets.find(path.as_deref()?));
     let folder = || assets.find(&format!("{}/{INDEX}", path.as_deref()?));
     let mut response = match asset {
         Some(asset) => {
@@ -74,6 +97,10 @@ pub fn respond<'a>(request: &Request<'_>, assets: &'a dyn Assets) -> Result<Resp
             let mut response = Response::new(status, asset.media_type, asset.body);
             response.connect_sources = asset.connect_sources;
             response.header("ETag", etag.to_string());
+            response.header("Vary", "Accept-Encoding");
+            if is_compressed && status == Status::Ok {
+                response.header("Content-Encoding", "gzip");
+            }
             response
         }
         None if folder().is_some() => {
@@ -94,27 +121,50 @@ pub fn respond<'a>(request: &Request<'_>, assets: &'a dyn Assets) -> Result<Resp
     Ok(response)
 }
 
-/// Files that are part of the program.
+/// Files that are part of the program. Each is compressed once, when it is asked
+/// for so first: nobody waits for all of them.
 #[derive(Clone, Debug)]
 pub struct Embedded {
-    files: Vec<(&'static str, Asset<'static>)>,
+    files: Vec<File>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    path: &'static str,
+    asset: Asset<'static>,
+    compressed: OnceCell<Option<Asset<'static>>>,
 }
 
 impl Embedded {
     /// Files by their paths, such as `("index.html", include_bytes!(…))`.
     #[must_use]
     pub fn new(files: &[(&'static str, &'static [u8])]) -> Self {
-        let asset = |&(path, body): &(&'static str, &'static [u8])| (path, Asset::new(path, body));
+        let file = |&(path, body): &(&'static str, &'static [u8])| File {
+            path,
+            asset: Asset::new(path, body),
+            compressed: OnceCell::new(),
+        };
         Embedded {
-            files: files.iter().map(asset).collect(),
+            files: files.iter().map(file).collect(),
         }
+    }
+
+    fn file(&self, path: &str) -> Option<&File> {
+        self.files.iter().find(|file| file.path == path)
     }
 }
 
 impl Assets for Embedded {
     fn find(&self, path: &str) -> Option<Asset<'_>> {
-        let (_, asset) = self.files.iter().find(|(name, _)| *name == path)?;
-        Some(asset.clone())
+        Some(self.file(path)?.asset.borrowed())
+    }
+
+    fn find_gzip(&self, path: &str) -> Option<Asset<'_>> {
+        let File {
+            asset, compressed, ..
+        } = self.file(path)?;
+        let compress = || Some(Asset::new(path, gzip(&asset.body)?));
+        Some(compressed.get_or_init(compress).as_ref()?.borrowed())
     }
 }
 

@@ -9,12 +9,14 @@
 //! | [`origin`] | which pages may connect (RFC 6454, RFC 6455 §10.2) |
 //! | [`forwarded`] | who stands behind a proxy |
 //! | [`date`] | the header Date (RFC 9110 §5.6.7) |
+//! | [`encoding`] | content codings: who takes gzip, and gzip itself (RFC 9110 §12.5.3) |
 //! | [`assets`] | the files of a page, and the answer to a request for one |
 //!
-//! Deliberately absent: request bodies, chunked coding, ranges, compression.
+//! Deliberately absent: request bodies, chunked coding, ranges.
 
 pub mod assets;
 pub mod date;
+pub mod encoding;
 pub mod forwarded;
 pub mod origin;
 pub mod refusal;

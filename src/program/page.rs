@@ -27,12 +27,19 @@ struct Page(Box<dyn Assets>);
 
 impl Assets for Page {
     fn find(&self, path: &str) -> Option<Asset<'_>> {
-        let mut asset = self.0.find(path)?;
-        if path == CONSOLE {
-            asset.connect_sources = "'self' ws: wss:";
-        }
-        Some(asset)
+        Some(with_policy(path, self.0.find(path)?))
     }
+
+    fn find_gzip(&self, path: &str) -> Option<Asset<'_>> {
+        Some(with_policy(path, self.0.find_gzip(path)?))
+    }
+}
+
+fn with_policy<'a>(path: &str, mut asset: Asset<'a>) -> Asset<'a> {
+    if path == CONSOLE {
+        asset.connect_sources = "'self' ws: wss:";
+    }
+    asset
 }
 
 const CONSOLE: &str = "console/index.html";

@@ -3,6 +3,9 @@ use crate::http::request::Limits;
 
 const PAGE: &[u8] = b"<!doctype html>";
 
+/// Compresses well.
+const LONG: &[u8] = &[b'a'; 1000];
+
 fn page() -> Embedded {
     Embedded::new(&[
         ("index.html", PAGE),
@@ -10,6 +13,7 @@ fn page() -> Embedded {
         ("help/index.html", b"help"),
         ("help/more/index.html", b"more"),
         ("a b.txt", b"blank"),
+        ("long.txt", LONG),
         (".secret", b"secret"),
     ])
 }
@@ -178,6 +182,92 @@ fn current_copy_is_not_sent_again() {
     }
     let absent = answer("GET /absent HTTP/1.1", "If-None-Match: *\r\n");
     assert_eq!(status(&absent), "404");
+}
+
+#[cfg(feature = "deflate")]
+mod compressed {
+    use super::*;
+
+    /// The head and how long the body is: compressed, it is no text.
+    fn get(headers: &str, method: &str) -> (String, usize) {
+        let head = format!("{method} /long.txt HTTP/1.1\r\nHost: veche\r\n{headers}\r\n");
+        let (request, _) = Request::parse(head.as_bytes(), &Limits::default())
+            .expect("a well-formed request")
+            .expect("a whole head");
+        let page = page();
+        let response = respond(&request, &page).expect("an answer");
+        let mut out = Vec::new();
+        response.write(&mut out, None);
+        let end = out.windows(4).position(|end| end == b"\r\n\r\n");
+        let end = end.expect("the end of the head") + 4;
+        let head = String::from_utf8(out[..end].to_vec()).expect("text");
+        (head, out.len() - end)
+    }
+
+    fn etag(head: &str) -> &str {
+        let (_, rest) = head.split_once("\r\nETag: ").expect("a tag");
+        rest.split_once('\r').expect("its end").0
+    }
+
+    const GZIP: &str = "Accept-Encoding: gzip\r\n";
+
+    #[test]
+    fn each_coding_has_its_tag_and_its_length() {
+        let (plain, plain_bytes) = get("", "GET");
+        let (packed, packed_bytes) = get(GZIP, "GET");
+        assert_eq!(plain_bytes, LONG.len());
+        assert!(packed_bytes < 50);
+        assert!(packed.contains("\r\nContent-Encoding: gzip\r\n"));
+        assert!(packed.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"));
+        assert!(packed.contains(&format!("\r\nContent-Length: {packed_bytes}\r\n")));
+        assert!(!plain.contains("\r\nContent-Encoding:"));
+        assert_ne!(etag(&plain), etag(&packed));
+        for head in [plain, packed] {
+            assert!(head.contains("\r\nVary: Accept-Encoding\r\n"));
+        }
+    }
+
+    #[test]
+    fn head_tells_of_the_compressed_body_and_sends_none() {
+        let (head, bytes) = get(GZIP, "HEAD");
+        assert_eq!((head, bytes), (get(GZIP, "GET").0, 0));
+    }
+
+    #[test]
+    fn copy_is_current_in_its_own_coding_only() {
+        let (plain, packed) = (get("", "GET").0, get(GZIP, "GET").0);
+        for (accept, own, other) in [("", &plain, &packed), (GZIP, &packed, &plain)] {
+            let asked = |head| get(&format!("{accept}If-None-Match: {}\r\n", etag(head)), "GET").0;
+            let current = asked(own);
+            assert_eq!(status(&current), "304");
+            assert_eq!(etag(&current), etag(own));
+            assert!(current.contains("\r\nVary: Accept-Encoding\r\n"));
+            assert!(!current.contains("\r\nContent-Encoding:"));
+            assert_eq!(status(&asked(other)), "200");
+        }
+    }
+
+    #[test]
+    fn what_does_not_get_smaller_stays_as_it_is() {
+        let answer = answer("GET /styles/chat.css HTTP/1.1", GZIP);
+        assert_eq!(body(&answer), "a {}");
+        assert!(!answer.contains("\r\nContent-Encoding:"));
+    }
+
+    #[test]
+    fn file_is_compressed_once() {
+        let page = page();
+        let place = || page.find_gzip("long.txt").expect("it").body.as_ptr();
+        assert_eq!(place(), place());
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+#[test]
+fn everything_is_sent_as_it_is() {
+    let answer = answer("GET /long.txt HTTP/1.1", "Accept-Encoding: gzip\r\n");
+    assert_eq!(body(&answer).as_bytes(), LONG);
+    assert!(!answer.contains("\r\nContent-Encoding:"));
 }
 
 #[test]

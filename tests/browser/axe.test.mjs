@@ -1,0 +1,145 @@
+// Every view, looked through by axe-core: in both themes, wide and on a phone.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { launch, Person, startServer, startWire } from './harness.mjs';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const WIDE = { viewport: { width: 1280, height: 800 } };
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+let browser;
+let server;
+let people = [];
+
+before(async () => {
+  server = await startServer('--db', 'none');
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+afterEach(async () => {
+  for (const person of people.splice(0)) await person.leave();
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  for (const [size, screen] of [['wide', WIDE], ['on a phone', PHONE]]) {
+    describe(`${colorScheme}, ${size}`, () => {
+      const options = { ...screen, colorScheme };
+
+      async function person(url = server.url, more = options) {
+        const one = await Person.at(browser, url, more);
+        people.push(one);
+        // The page's policy forbids scripts that are not its own; the browser may add one.
+        await one.page.addInitScript(axe);
+        return one;
+      }
+
+      async function entered(path, url) {
+        const one = await person(url);
+        return one.enter(`Ann ${Math.random().toString(36).slice(2, 8)}`, path);
+      }
+
+      test('first visit, and a name that is refused', async () => {
+        const { page } = await (await person()).visit();
+        await page.locator('#name').waitFor();
+        await isFine(page);
+        await page.click('#enter .primary');
+        await page.locator('#name-problem', { hasText: 'choose a name' }).waitFor();
+        await isFine(page);
+      });
+
+      test('empty room', async () => {
+        const { page } = await entered(`#empty-${colorScheme}-${screen.viewport.width}`);
+        await page.locator('#empty').waitFor();
+        await isFine(page);
+      });
+
+      test('room with messages of all kinds', async () => {
+        const room = `#room-${colorScheme}-${screen.viewport.width}`;
+        const ann = await entered(room);
+        const bob = await (await person(server.url, {})).enter(`Bob ${Math.random().toString(36).slice(2, 8)}`, room);
+        await ann.say('A link: https://example.org/ and two\nlines');
+        await ann.say('Once more');
+        await bob.say('/me waves');
+        await bob.say('Plain');
+        await ann.type('/who');
+        await ann.page.locator('.notice').waitFor();
+        const name = await ann.page.locator('#me .name').textContent();
+        await bob.type(`/msg "${name}" between us`);
+        await ann.page.locator('.direct').waitFor();
+        await bob.page.locator('#text').pressSequentially('Hm');
+        await ann.page.locator('#typing', { hasText: 'typing' }).waitFor();
+        await isFine(ann.page);
+      });
+
+      test('connection lost, with a message that waits', async () => {
+        const wire = await startWire(server.url);
+        try {
+          const ann = await entered('#lost', wire.url);
+          wire.cut();
+          await ann.disconnected();
+          await ann.type('Wait for me');
+          await ann.page.locator('.pending').waitFor();
+          await isFine(ann.page);
+        } finally {
+          wire.stop();
+        }
+      });
+
+      test('rename dialog', async () => {
+        const { page } = await entered('#lobby');
+        if (screen === PHONE) await page.tap('[popovertarget="sidebar"]');
+        await page.click('#me');
+        await page.locator('#rename[open]').waitFor();
+        await isFine(page);
+      });
+
+      test('console with a log', async () => {
+        const { page } = await (await person()).visit('console/');
+        await page.click('#connect');
+        await page.locator('#log .open').waitFor();
+        await page.click('.chip:text-is("ping")');
+        await page.click('#send .primary');
+        await page.locator('#log .message').waitFor();
+        await page.click('#kind span:text-is("Bytes in hex")');
+        await page.fill('#payload', 'x');
+        await page.click('#send .primary');
+        await page.locator('#send-problem', { hasText: 'hexadecimal' }).waitFor();
+        await isFine(page);
+        await page.click('#disconnect');
+        await page.locator('#log .close').waitFor();
+        await isFine(page);
+      });
+
+      if (screen !== PHONE) return;
+
+      test('drawers of rooms and people', async () => {
+        const { page } = await entered('#lobby');
+        for (const drawer of ['sidebar', 'people']) {
+          await page.tap(`[popovertarget="${drawer}"]`);
+          await page.locator(`#${drawer}:popover-open`).waitFor();
+          await isFine(page);
+          await page.keyboard.press('Escape');
+          await page.locator(`#${drawer}`).waitFor({ state: 'hidden' });
+        }
+      });
+    });
+  }
+}
+
+async function isFine(page) {
+  // A colour on its way is neither the one nor the other.
+  await page.evaluate(() => Promise.all(document.getAnimations().map(animation => animation.finished.catch(() => {}))));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const told = violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${help}\n  ${target}\n  ${failureSummary}`));
+  assert.deepEqual(told, []);
+}
