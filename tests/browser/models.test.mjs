@@ -670,6 +670,7 @@ describe('chat', () => {
       notify: (event, detail) => events.push([event, detail]),
     });
     chat.open('lobby');
+    chat.reading = true;
     chat.connection.start();
     const says = message => sockets.at(-1).hears(message);
     const asked = () => sockets.at(-1).sent.at(-1);
@@ -690,6 +691,12 @@ describe('chat', () => {
     welcome();
     return { chat, clock, local, sockets, says, asked, greets, joined, lose, events };
   }
+
+  /** Somebody is shown the end of the current room. */
+  const looks = ({ chat }) => {
+    chat.reading = true;
+    chat.seen();
+  };
 
   const recovered = ({ events }) => events.filter(([event]) => event === 'recovered').map(([, { count }]) => count);
 
@@ -767,8 +774,7 @@ describe('chat', () => {
     it.chat.reading = false;
     for (const seq of [3, 4]) it.says({ ...entry(seq), room: 'lobby' });
     assert.deepEqual(lines(it), [1, 2, 'line', 3, 4]);
-    it.chat.reading = true;
-    it.chat.seen();
+    looks(it);
     it.says({ ...entry(5), room: 'lobby' });
     assert.deepEqual(lines(it), [1, 2, 'line', 3, 4, 5]);
     it.chat.reading = false;
@@ -777,8 +783,7 @@ describe('chat', () => {
     it.chat.open('wharf');
     it.chat.open('lobby');
     assert.deepEqual(lines(it), [1, 2, 3, 4, 5, 'line', 6], 'what is unread yet keeps it');
-    it.chat.reading = true;
-    it.chat.seen();
+    looks(it);
     it.chat.open('wharf');
     it.chat.open('lobby');
     assert.deepEqual(lines(it), [1, 2, 3, 4, 5, 6]);
@@ -822,6 +827,8 @@ describe('chat', () => {
     it.says({ ...entry(6, { type: 'file', text: undefined, name: 'me.png' }), room: 'wharf' });
     assert.deepEqual([wharf.unread, wharf.mentions], [4, 2]);
     it.chat.open('wharf');
+    assert.deepEqual([wharf.unread, wharf.mentions], [4, 2], 'until it is shown');
+    looks(it);
     assert.deepEqual([wharf.unread, wharf.mentions], [0, 0]);
     it.chat.reading = false;
     it.says({ type: 'direct', time: 1, from: ann, to: { id: 'me', name: 'Me' }, text: 'hm', cid: 'd' });
@@ -1059,6 +1066,7 @@ describe('chat', () => {
     other.chat.open('mill');
     assert.deepEqual(kept(), [['lobby', 1], ['wharf', undefined], ['mill', undefined]]);
     one.chat.open('lobby');
+    looks(one);
     one.says({ ...entry(2), room: 'lobby' });
     other.chat.leave('mill');
     assert.deepEqual(kept(), [['lobby', 2], ['wharf', undefined]]);

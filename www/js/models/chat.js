@@ -38,7 +38,7 @@ export class Chat {
   limits = {};
   commands = [];
   /** Set by the page: somebody is looking at the end of the current room. */
-  reading = true;
+  reading = false;
   /** The name that was asked for and is not agreed to yet. */
   #chosen = null;
   #renaming = null;
@@ -108,7 +108,8 @@ export class Chat {
     }
     this.list.add(name);
     this.#join(this.room);
-    this.seen();
+    // What is unread is still to be shown.
+    this.reading = false;
     this.notify('rooms');
     this.notify('room', name);
     this.notify('people', name);

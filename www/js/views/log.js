@@ -14,8 +14,8 @@ export class LogView {
   #list = byId('log');
   #rows = new Map();
   #shown = null;
-  /** A room was opened, and what is said there is not shown yet. */
-  #opening = false;
+  /** The room whose messages were shown since it was opened. */
+  #opened = null;
 
   /** @param act what buttons in rows do, see row.js */
   constructor(chat, act) {
@@ -38,7 +38,8 @@ export class LogView {
 
   /** Whether somebody can see the newest; what is seen is read. */
   look() {
-    this.chat.reading = this.scroll.following && !document.hidden;
+    const isShown = this.#opened === this.chat.current && !document.hidden;
+    this.chat.reading = isShown && this.scroll.following;
     this.chat.seen();
     this.#pill();
   }
@@ -58,15 +59,14 @@ export class LogView {
       this.#reconcile(layout(room.timeline.items, outbox.of(current), me));
       this.#edges(room);
       // Who comes, or comes back to the page, begins where reading stopped.
-      return (this.#opening || document.hidden) && this.#list.querySelector('.unread');
+      return (this.#opened !== current || document.hidden) && this.#list.querySelector('.unread');
     });
-    if (room.timeline.epoch !== null) this.#opening = false;
+    if (room.timeline.epoch !== null) this.#opened = current;
     this.look();
   }
 
   #turnTo(name) {
     this.#shown = name;
-    this.#opening = true;
     this.#rows.clear();
     this.#list.replaceChildren();
     byId('scroller').setAttribute('aria-label', t('messages', { room: name }));
