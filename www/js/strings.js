@@ -30,6 +30,12 @@ const dayThisYear = new Intl.DateTimeFormat(region, { weekday: 'long', day: 'num
 const dayAnyYear = new Intl.DateTimeFormat(region, { dateStyle: 'long' });
 const relativeDay = new Intl.RelativeTimeFormat(region, { numeric: 'auto' });
 
+
+export function fileSize(bytes) {
+  const [unit, size] = bytes < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
+  return new Intl.NumberFormat(region, { style: 'unit', unit, maximumSignificantDigits: 3 }).format(bytes / size);
+}
+
 export const timeOfDay = time => clockTime.format(time);
 export const fullDate = time => fullTime.format(time);
 
