@@ -266,7 +266,12 @@ describe('receiving', () => {
     const ann = await enter('Ann');
     const bob = await enter('Bob');
     const svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>';
-    await send(ann, file('a.svg', svg, 'image/svg+xml'), file('b.png', svg, 'image/svg+xml'), file('c.html', '<h1>x</h1>', 'text/html'), file('d.png', svg, 'image/png'));
+    const files = [file('a.svg', svg, 'image/svg+xml'), file('b.png', svg, 'image/svg+xml'), file('c.html', '<h1>x</h1>', 'text/html')];
+    await choose(ann, ...files);
+    await ann.counts('#tray li', 3);
+    await ann.counts('#tray img', 0);
+    await ann.page.keyboard.press('Enter');
+    await send(ann, file('d.png', svg, 'image/png'));
     for (const { page } of [ann, bob]) {
       await until(async () => assert.equal(await page.locator('.paper').count(), 4));
       assert.equal(await page.locator('#log img').count(), 0);

@@ -8,7 +8,7 @@ import { hue, initials } from '../../www/js/models/colour.js';
 import { Chat, privately } from '../../www/js/models/chat.js';
 import { completion, Recall } from '../../www/js/models/completion.js';
 import { askedDelay, backoffDelay, Connection, framed, isFinal } from '../../www/js/models/connection.js';
-import { layout } from '../../www/js/models/layout.js';
+import { isAction, layout } from '../../www/js/models/layout.js';
 import { tokens } from '../../www/js/models/markup.js';
 import { newCid, Outbox } from '../../www/js/models/outbox.js';
 import { Room, roomName } from '../../www/js/models/room.js';
@@ -460,6 +460,11 @@ describe('layout', () => {
     const [, before] = layout([], [pending], me);
     const [, after] = layout([{ key: '0:1', kind: 'entry', entry: at(0, { from: me, cid: 'x' }) }], [], me);
     assert.equal(before.key, after.key);
+  });
+
+  test('caption of a file is no action', () => {
+    assert.ok(isAction(at(0, { text: '/me waves' })));
+    assert.ok(!isAction(at(0, { type: 'file', text: '/me waves' })));
   });
 });
 

@@ -10,8 +10,8 @@ const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
 const KEPT_BYTES = 30e6;
 /** So many files at once, with those on their way. */
 const MOST = 10;
-/** A picture that is too large is made no larger than this, in pixels, and no smaller. */
-const SIDES = [2560, 64];
+/** The longer side, in pixels, of a picture that is made smaller. */
+const SIDE = 2560;
 const SAMPLING_MS = 200;
 const SAVING_MS = 60_000;
 
@@ -243,20 +243,20 @@ export class Tray {
 
 /** The same picture in fewer bytes; throws where that cannot be. */
 async function shrink(file, limit) {
-  const [, kind] = /^image\/(jpeg|png|webp)$/.exec(file.type);
+  // It may move.
+  if (file.type === 'image/gif') throw file;
   const image = await createImageBitmap(file);
   const canvas = make('canvas');
-  const longer = Math.max(image.width, image.height);
+  const type = file.type === 'image/png' ? 'image/webp' : file.type;
   let quality = 0.9;
-  for (let side = Math.min(longer, SIDES[0]); side > SIDES[1]; side *= 0.8) {
-    const [width, height] = [image.width, image.height].map(it => (it * side) / longer);
-    Object.assign(canvas, { width, height });
-    canvas.getContext('2d').drawImage(image, 0, 0, width, height);
+  // A canvas without any extent makes no blob, and ends it.
+  for (let scale = Math.min(1, SIDE / Math.max(image.width, image.height)); ; scale *= 0.8) {
+    canvas.width = image.width * scale;
+    canvas.height = image.height * scale;
+    canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
     quality = Math.max(0.6, quality - 0.1);
-    const type = kind === 'png' ? 'image/webp' : file.type;
     const blob = await new Promise(done => canvas.toBlob(done, type, quality));
-    if (blob.size > limit) continue;
     const name = file.name.replace(/(\.\w+)?$/, blob.type.replace('image/', '.'));
-    return new File([blob], name, { type: blob.type });
+    if (blob.size <= limit) return new File([blob], name, blob);
   }
 }
