@@ -33,8 +33,8 @@ export class FakeSocket {
   sent = [];
   closed = false;
 
-  send(text) {
-    this.sent.push(JSON.parse(text));
+  send(data) {
+    this.sent.push(typeof data === 'string' ? JSON.parse(data) : data);
   }
 
   close() {

@@ -4,12 +4,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import english from '../../www/js/languages/en.js';
 import russian from '../../www/js/languages/ru.js';
-import { askedDelay, backoffDelay, isFinal } from '../../www/js/models/backoff.js';
 import { hue, initials } from '../../www/js/models/colour.js';
 import { Chat, privately } from '../../www/js/models/chat.js';
 import { completion, Recall } from '../../www/js/models/completion.js';
-import { Connection } from '../../www/js/models/connection.js';
-import { layout } from '../../www/js/models/layout.js';
+import { askedDelay, backoffDelay, Connection, framed, isFinal } from '../../www/js/models/connection.js';
+import { isAction, layout } from '../../www/js/models/layout.js';
 import { isEmoji, mentions, tokens } from '../../www/js/models/markup.js';
 import { newCid, Outbox } from '../../www/js/models/outbox.js';
 import { Room, roomName } from '../../www/js/models/room.js';
@@ -126,6 +125,32 @@ describe('connection', () => {
     assert.deepEqual(heard, [], 'a pong is nobody else’s business');
   });
 
+  test('frame with bytes is read as it was written, and a broken one is nothing', () => {
+    const { sockets, connection, open } = dialled();
+    const heard = [];
+    connection.on.message = (message, bytes) => heard.push([message, [...bytes]]);
+    open();
+    const object = { type: 'file', name: 'ё' };
+    connection.send(object, Uint8Array.of(0, 255));
+    const [{ buffer }] = sockets[0].sent;
+    sockets[0].onmessage({ data: buffer });
+    assert.deepEqual(heard, [[object, [0, 255]]]);
+    for (const bytes of [[], [0], [0, 9, 123], [0, 1, 123]]) sockets[0].onmessage({ data: Uint8Array.from(bytes).buffer });
+    assert.equal(heard.length, 1);
+  });
+
+  test('probe behind a file has more time', () => {
+    for (const slow of [it => (it.sockets[0].bufferedAmount = 1), it => (it.connection.receiving = true)]) {
+      const it = dialled();
+      it.open();
+      slow(it);
+      it.clock.pass(25_000 + 59_000);
+      assert.equal(it.connection.state.phase, 'open');
+      it.clock.pass(1000);
+      assert.equal(it.connection.state.phase, 'waiting');
+    }
+  });
+
   test('greeting that does not come is a lost connection', () => {
     const { clock, sockets, connection } = dialled();
     sockets[0].opens();
@@ -235,6 +260,29 @@ describe('outbox', () => {
     assert.deepEqual(sent, ['one', 'one']);
     outbox.discard(one);
     assert.deepEqual(outbox.items, []);
+  });
+
+  test('text after a file waits until the file is there', () => {
+    const { outbox, sent, say } = box();
+    const file = outbox.add('lobby', { type: 'file', text: 'file' }, {}, Uint8Array.of(1)).cid;
+    say('after');
+    assert.deepEqual(sent, ['file']);
+    outbox.disconnected();
+    outbox.flush();
+    assert.deepEqual(sent, ['file', 'file']);
+    outbox.delivered(file);
+    assert.deepEqual(sent, ['file', 'file', 'after']);
+    assert.equal(outbox.bytes.size, 0);
+  });
+
+  test('file whose bytes went with a reload says so and holds up nothing', () => {
+    const first = box({ up: false });
+    first.outbox.add('lobby', { type: 'file', text: 'file' }, {}, Uint8Array.of(1));
+    first.say('after');
+    const { outbox, sent } = box({ kept: first.state.kept });
+    outbox.flush();
+    assert.deepEqual(sent, ['after']);
+    assert.deepEqual([outbox.items[0].state, outbox.items[0].problem], ['failed', { code: 'lost' }]);
   });
 
   test('room that cannot be sent to does not hold up the others', () => {
@@ -412,6 +460,11 @@ describe('layout', () => {
     const [, before] = layout([], [pending], me);
     const [, after] = layout([{ key: '0:1', kind: 'entry', entry: at(0, { from: me, cid: 'x' }) }], [], me);
     assert.equal(before.key, after.key);
+  });
+
+  test('caption of a file is no action', () => {
+    assert.ok(isAction(at(0, { text: '/me waves' })));
+    assert.ok(!isAction(at(0, { type: 'file', text: '/me waves' })));
   });
 });
 
@@ -733,6 +786,63 @@ describe('chat', () => {
     it.lose();
     it.joined({ seq: 3, recovered: true, entries: [entry(2), entry(3, { from: { id: 'me', name: 'Me' }, cid })] });
     assert.deepEqual(recovered(it), [1]);
+    assert.deepEqual(it.chat.outbox.items, []);
+  });
+
+  /** In the room, with two wishes: `got` is what came of them, `hears` an answer with bytes. */
+  function wishing() {
+    const it = begun();
+    it.joined({ seq: 2, entries: entries(1, 2) });
+    const got = [];
+    const want = seq => it.chat.files.want(`${seq}`, { room: 'lobby', seq, size: 2 }, (bytes, problem) => got.push([seq, bytes?.length, problem?.code]));
+    const hears = more => it.sockets.at(-1).onmessage({ data: framed({ type: 'file', size: 2, cid: it.asked().cid, ...more }, new Uint8Array(2)).buffer });
+    want(1);
+    want(2);
+    return { ...it, got, hears };
+  }
+
+  test('files are fetched one at a time, and gone ones told', () => {
+    const { asked, sockets, got, hears, says } = wishing();
+    assert.deepEqual([asked().type, asked().seq], ['fetch', 1]);
+    hears();
+    assert.deepEqual(got, [[1, 2, undefined]]);
+    assert.equal(asked().seq, 2);
+    says({ type: 'error', code: 'gone', text: 'gone', cid: asked().cid });
+    assert.deepEqual(got[1], [2, undefined, 'gone']);
+    assert.equal(sockets[0].sent.filter(({ type }) => type === 'fetch').length, 2);
+  });
+
+  test('file is asked for again after a loss, and whoever went is not waited for', () => {
+    const { chat, asked, joined, lose, got, hears } = wishing();
+    lose();
+    assert.equal(asked().type, 'join');
+    joined({ seq: 2, entries: [], recovered: true });
+    assert.deepEqual([asked().type, asked().seq], ['fetch', 1]);
+    chat.files.drop('1');
+    hears();
+    assert.equal(asked().seq, 2);
+    hears({ size: 3 });
+    assert.deepEqual(got, [[2, undefined, 'gone']], 'another file under this number is not the one');
+  });
+
+  test('busy server is asked for a file again, and nobody else meanwhile', () => {
+    const { clock, asked, says } = wishing();
+    says({ type: 'error', code: 'busy', text: 'busy', retry_ms: 500, cid: asked().cid });
+    clock.pass(500);
+    assert.deepEqual([asked().type, asked().seq], ['fetch', 1]);
+  });
+
+  test('file goes with its bytes and caption; what a day allows is not waited for', () => {
+    const it = begun();
+    it.joined({ seq: 0, entries: [] });
+    it.chat.sendFile({ name: 'a', media: 'image/png', bytes: Uint8Array.of(7) }, '//caption');
+    const frame = it.asked();
+    const head = JSON.parse(new TextDecoder().decode(frame.slice(2, -1)));
+    assert.deepEqual([head.type, head.room, head.name, head.text, frame.at(-1)], ['file', 'lobby', 'a', '/caption', 7]);
+    it.says({ type: 'error', code: 'quota', text: 'quota', retry_ms: 5000, cid: head.cid });
+    assert.equal(it.chat.outbox.find(head.cid).state, 'failed');
+    it.chat.outbox.retry(head.cid);
+    it.says({ type: 'file', room: 'lobby', seq: 1, time: 1, from: it.chat.me, name: 'a', media: 'image/png', size: 1, cid: head.cid });
     assert.deepEqual(it.chat.outbox.items, []);
   });
 

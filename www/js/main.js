@@ -6,14 +6,14 @@ import { Store } from './models/store.js';
 import { language, t } from './strings.js';
 import { ComposerView } from './views/composer.js';
 import { ConnectionView } from './views/connection.js';
-import { translate } from './views/dom.js';
+import { followKeyboard, translate } from './views/dom.js';
+import { FilesView } from './views/files.js';
 import { InviteView } from './views/invite.js';
 import { LogView } from './views/log.js';
 import { NameView } from './views/name.js';
 import { PeopleView } from './views/people.js';
 import { SettingsView } from './views/settings.js';
 import { SidebarView } from './views/sidebar.js';
-import { followKeyboard } from './views/viewport.js';
 
 document.documentElement.lang = language;
 translate(document);
@@ -34,8 +34,10 @@ const chat = new Chat({
   notify: (event, detail) => changes[event](detail),
 });
 
+const files = new FilesView(chat);
 const log = new LogView(chat, (verb, subject) => {
   if (verb === 'reply') return writeTo(subject);
+  if (verb === 'file') return files.build(subject);
   chat.outbox[verb](subject);
 });
 const composer = new ComposerView(chat, session, { sent: () => log.toEnd() });
@@ -52,6 +54,7 @@ const name = new NameView(chat, {
 const changes = {
   connection: ({ phase }) => {
     connection.render();
+    composer.tray.render();
     if (phase === 'open' && name.accepted()) beginWriting();
   },
   rooms: () => {

@@ -36,6 +36,14 @@ const dayThisYear = new Intl.DateTimeFormat(region, { weekday: 'long', day: 'num
 const dayAnyYear = new Intl.DateTimeFormat(region, { dateStyle: 'long' });
 const relativeDay = new Intl.RelativeTimeFormat(region, { numeric: 'auto' });
 
+
+export function fileSize(bytes) {
+  const [unit, size] = bytes < 1e3 ? ['byte', 1] : bytes < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
+  const unitDisplay = bytes < 1e3 ? 'long' : 'short';
+  const format = { style: 'unit', unit, unitDisplay, maximumSignificantDigits: 3 };
+  return new Intl.NumberFormat(region, format).format(bytes / size);
+}
+
 export const timeOfDay = time => clockTime.format(time);
 export const fullDate = time => fullTime.format(time);
 

@@ -13,8 +13,7 @@
 import { Connection } from './connection.js';
 import { History } from './history.js';
 import { mentions } from './markup.js';
-import { Outbox } from './outbox.js';
-import { Requests } from './requests.js';
+import { Fetches, Outbox, Requests } from './outbox.js';
 import { DEFAULT_ROOM, Room } from './room.js';
 import { RoomList } from './store.js';
 
@@ -55,7 +54,7 @@ export class Chat {
     this.outbox = new Outbox({
       store: { read: () => session.get('outbox'), write: items => session.set('outbox', items) },
       clock,
-      send: item => this.#maySend(item) && this.connection.send(item.body),
+      send: (item, bytes) => this.#maySend(item) && this.connection.send(item.body, bytes),
       changed: room => notify('room', room),
     });
     this.connection = new Connection({
@@ -65,11 +64,12 @@ export class Chat {
       on: {
         state: state => this.#connectionState(state),
         socketOpen: () => this.#hello(),
-        message: message => this.#receive(message),
+        message: (message, bytes) => (bytes ? this.files.answered(message, bytes) : this.#receive(message)),
       },
     });
     this.requests = new Requests({ clock, random, send: object => this.connection.send(object) });
     this.history = new History(this);
+    this.files = new Fetches(this);
     this.list = new RoomList(local);
     for (const { name, read } of this.list.all) {
       this.rooms.set(name, Object.assign(new Room(name), { read }));
@@ -143,6 +143,13 @@ export class Chat {
       this.outbox.add(room, { type: 'message', room, text: text.replace(/^\/\//, '/') });
     }
     this.#typedAt = 0;
+  }
+
+  /** A file `{name, media, bytes}` for everybody in the room, with a caption or none. */
+  sendFile({ name, media, bytes }, text) {
+    const room = this.current;
+    const body = { type: 'file', room, name, media, size: bytes.length };
+    this.outbox.add(room, { ...body, ...(text && { text: text.replace(/^\/\//, '/') }) }, {}, bytes);
   }
 
   /** Who is here by this name. */
@@ -367,7 +374,8 @@ export class Chat {
     const item = this.outbox.find(cid);
     // What remains answers `typing` or `ping`, which are nobody's business.
     if (!item) return;
-    if (retry_ms !== undefined) return this.outbox.postpone(cid, retry_ms);
+    // What a day allows is not waited for.
+    if (retry_ms !== undefined && code !== 'quota') return this.outbox.postpone(cid, retry_ms);
     if (code === 'not_joined') return this.#sendAgain(item);
     if (item.body.type !== 'command') return this.outbox.fail(cid, { code, text });
     this.#notice(error);
@@ -380,6 +388,8 @@ export class Chat {
     if (retry_ms !== undefined || (code === 'storage' && !isOlder)) {
       return this.requests.postpone(cid, retry_ms);
     }
+    const missing = body.type === 'fetch' && code !== 'not_joined';
+    if (missing) return this.files.answered({ cid }, null, { code, text });
     const { gap } = this.requests.answered(cid);
     const room = this.rooms.get(body.room);
     switch (body.type) {
@@ -388,6 +398,7 @@ export class Chat {
         this.#renaming = null;
         return this.notify('name-refused', { name: body.name, suggestion, text });
       case 'join': return this.#refuseRoom(room, { code, text });
+      case 'fetch': return room && this.#joinAgain(room);
       case 'history':
         if (isOlder) room.loadingOlder = false;
         if (code === 'not_joined') this.#joinAgain(room);

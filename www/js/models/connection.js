@@ -2,16 +2,20 @@
 // nothing of what is said over it. Socket, clock and randomness are passed in, so that all of
 // it runs in a test without a network.
 
-import { askedDelay, backoffDelay, isFinal } from './backoff.js';
-
 /** From dialling to the server's greeting; a socket may hang for minutes otherwise. */
 const GREETING_MS = 15_000;
 /** How long an answer to an application ping may take. */
 const PONG_MS = 10_000;
 /** The same after the tab woke up or the network changed, when somebody is looking. */
 const PROBE_MS = 4_000;
+/** The same behind a file, on a slow line. */
+const BEHIND_MS = 60_000;
 /** A connection that lasted this long was a good one: the next wait is short again. */
 const STEADY_MS = 10_000;
+
+/** When to come back: within a time that doubles from here to there. */
+const FIRST_CEILING_MS = 500;
+const LAST_CEILING_MS = 20_000;
 
 /**
  * `state.phase` is one of
@@ -23,6 +27,8 @@ const STEADY_MS = 10_000;
  */
 export class Connection {
   state = { phase: 'idle' };
+  /** Something long may be on its way to us, and an answer behind it. */
+  receiving = false;
   #socket = null;
   #timer = null;
   #attempt = 0;
@@ -34,7 +40,7 @@ export class Connection {
   /**
    * @param dial returns a new WebSocket
    * @param clock `{now, setTimeout, clearTimeout}`
-   * @param on `{state(state), socketOpen(), message(object)}`
+   * @param on `{state(state), socketOpen(), message(object, bytes?)}`
    */
   constructor({ dial, clock, random, on }) {
     this.dial = dial;
@@ -61,10 +67,16 @@ export class Connection {
     this.#rest();
   }
 
-  send(object) {
+  /** With bytes it is a binary frame. */
+  send(object, bytes) {
     if (this.#socket?.readyState !== 1) return false;
-    this.#socket.send(JSON.stringify(object));
+    this.#socket.send(bytes ? framed(object, bytes) : JSON.stringify(object));
     return true;
+  }
+
+  /** Bytes that have not left yet. */
+  get unsent() {
+    return this.#socket?.bufferedAmount ?? 0;
   }
 
   /** The network is back or somebody is looking: no more waiting, and no trust in a silent socket. */
@@ -83,6 +95,7 @@ export class Connection {
     this.#become({ phase: 'connecting' });
     const socket = this.dial();
     this.#socket = socket;
+    socket.binaryType = 'arraybuffer';
     socket.onopen = () => this.on.socketOpen();
     socket.onmessage = event => this.#hear(event.data);
     socket.onclose = event => this.#lost(event.code, event.reason);
@@ -91,14 +104,13 @@ export class Connection {
 
   #hear(data) {
     this.#heardAt = this.clock.now();
-    if (typeof data !== 'string') return;
-    let message;
+    let message, bytes;
     try {
-      message = JSON.parse(data);
+      [message, bytes] = typeof data === 'string' ? [JSON.parse(data)] : unframed(data);
     } catch {
       return;
     }
-    if (message?.type !== 'pong') this.on.message(message);
+    if (message?.type !== 'pong') this.on.message(message, bytes);
   }
 
   #lost(code, reason) {
@@ -130,8 +142,9 @@ export class Connection {
   #ping(limit) {
     const asked = this.clock.now();
     this.#heardAt = Math.min(this.#heardAt, asked - 1);
+    const patience = this.unsent || this.receiving ? BEHIND_MS : limit;
     this.send({ type: 'ping', n: (this.#pings += 1) });
-    this.#after(limit, () => (this.#heardAt >= asked ? this.#rest() : this.#lost()));
+    this.#after(patience, () => (this.#heardAt >= asked ? this.#rest() : this.#lost()));
   }
 
   #drop() {
@@ -152,4 +165,42 @@ export class Connection {
     this.clock.clearTimeout(this.#timer);
     this.#timer = this.clock.setTimeout(action, ms);
   }
+}
+
+/** A binary frame: the length of a JSON object in two bytes, the object, and bytes. */
+export function framed(object, bytes) {
+  const head = new TextEncoder().encode(JSON.stringify(object));
+  const frame = new Uint8Array(2 + head.length + bytes.length);
+  frame.set([head.length >> 8, head.length]);
+  frame.set(head, 2);
+  frame.set(bytes, 2 + head.length);
+  return frame;
+}
+
+function unframed(buffer) {
+  const end = 2 + new DataView(buffer).getUint16(0);
+  const head = new TextDecoder().decode(buffer.slice(2, end));
+  return [JSON.parse(head), new Uint8Array(buffer, end)];
+}
+
+/**
+ * Full jitter: anything between nothing and a ceiling that doubles with each attempt. A crowd
+ * that lost its server together comes back spread out, not in step.
+ */
+export function backoffDelay(attempt, random) {
+  return random() * Math.min(LAST_CEILING_MS, FIRST_CEILING_MS * 2 ** attempt);
+}
+
+/** Close codes 4500–4999 say: do not come back by yourself. */
+export function isFinal(code) {
+  return code >= 4500 && code <= 4999;
+}
+
+/**
+ * The server may name its own delay in the close reason, as a restart does with `retry_ms=N`.
+ * Everybody got the same number, so up to as much again is added at random.
+ */
+export function askedDelay(reason, random) {
+  const match = /(?:^|\W)retry_ms=(\d{1,8})\b/.exec(reason ?? '');
+  return match ? Number(match[1]) * (1 + random()) : null;
 }

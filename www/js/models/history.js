@@ -29,6 +29,7 @@ export class History {
     chat.notify('room', room.name);
     chat.notify('people', room.name);
     chat.outbox.flush();
+    chat.files.next();
   }
 
   /** Asks for what is above the oldest entry shown. */

@@ -37,7 +37,7 @@ export function layout(items, pending, me) {
 }
 
 export function isAction(entry) {
-  return entry.text?.startsWith('/me ') ?? false;
+  return entry.type !== 'file' && Boolean(entry.text?.startsWith('/me '));
 }
 
 /** What can stand in a group under its author's name. */

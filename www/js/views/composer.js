@@ -3,6 +3,7 @@
 import { completion, Recall } from '../models/completion.js';
 import { t } from '../strings.js';
 import { byId, make } from './dom.js';
+import { Tray } from './files.js';
 
 const encoder = new TextEncoder();
 
@@ -20,6 +21,7 @@ export class ComposerView {
     this.session = session;
     this.sent = sent;
     this.recall = new Recall(session);
+    this.tray = new Tray(chat, () => this.#fit());
     this.suggestions = new Suggestions(chat, this.#text, (text, start) => {
       this.#text.setRangeText(text, start, this.#text.selectionEnd, 'end');
       this.#changed();
@@ -42,6 +44,7 @@ export class ComposerView {
     this.#text.placeholder = t('composer', { room });
     this.#text.setAttribute('aria-label', t('composer', { room }));
     this.#set(this.#drafts()[room] ?? '');
+    this.tray.render(room);
   }
 
   /** Begins a private message, unless something else is being written. */
@@ -78,10 +81,18 @@ export class ComposerView {
 
   #send() {
     const text = this.#text.value.replace(/\r\n?/g, '\n').trim();
-    if (!text || this.#excess() > 0) return;
-    this.chat.say(text);
-    this.recall.add(text);
+    const { files } = this.tray;
+    if (!(text || files[0]) || this.#problem()) return;
+    if (files.some(file => file.problem)) return;
+    const room = this.#room;
+    if (files.some(file => !file.bytes)) {
+      return Promise.all(files.map(file => file.ready)).then(() => room === this.#room && this.#send());
+    }
+    if (!files[0]) this.chat.say(text);
+    files.forEach((file, index) => this.chat.sendFile(file, index ? '' : text));
+    if (text) this.recall.add(text);
     this.#set('');
+    this.tray.remove(...files);
     this.sent();
   }
 
@@ -106,14 +117,17 @@ export class ComposerView {
     this.#text.style.setProperty('height', 'auto');
     const border = this.#text.offsetHeight - this.#text.clientHeight;
     this.#text.style.setProperty('height', `${this.#text.scrollHeight + border}px`);
-    const excess = this.#excess();
-    this.#hint.classList.toggle('problem', excess > 0);
-    this.#hint.textContent = excess > 0 ? t('tooLong', { n: excess }) : t('composerHint');
+    const problem = this.#problem();
+    this.#hint.classList.toggle('problem', Boolean(problem));
+    this.#hint.textContent = problem || t('composerHint');
   }
 
-  #excess() {
-    const limit = this.chat.limits.text_bytes || Infinity;
-    return encoder.encode(this.#text.value.trim()).length - limit;
+  #problem() {
+    const text = this.#text.value.trim();
+    const n = encoder.encode(text).length - (this.chat.limits.text_bytes || Infinity);
+    if (n > 0) return t('tooLong', { n });
+    // What is meant for one person must not go to all, as the words beside a file.
+    return this.tray.files[0] && /^\/(?!\/)/.test(text) ? t('fileCommand') : '';
   }
 
   #drafts() {

@@ -47,7 +47,8 @@ export class LogView {
   /** Said to screen readers: new messages at the end, never history. */
   announce(entry) {
     const heard = byId('heard');
-    heard.append(make('p', {}, `${entry.from.name}: ${entry.text ?? t('fileEntry', { name: entry.name })}`));
+    const file = entry.type === 'file' && t('fileEntry', entry);
+    heard.append(make('p', {}, `${entry.from.name}: ${[file, entry.text].filter(Boolean).join(' ')}`));
     if (heard.childElementCount > HEARD) heard.firstElementChild.remove();
   }
 

@@ -16,7 +16,7 @@ export function signature({ kind, item, grouped, mine, time }) {
   }
 }
 
-/** `act(verb, subject)` is what the row's buttons do: `retry`, `discard`, `reply`. */
+/** `act(verb, subject)` is what the row's buttons do: `retry`, `discard`, `reply`; `file` gives its element. */
 export function buildRow(row, act) {
   const { kind, item } = row;
   switch (kind) {
@@ -40,7 +40,8 @@ function entryRow({ item, grouped, mine, reader }, act) {
   const name = entry.from?.name ?? '';
   const body = make('div', { className: 'body' });
   if (!grouped) body.append(byLine(name, entry.time));
-  body.append(entryText(entry, reader));
+  if (entry.type === 'file') body.append(act('file', item));
+  if (entry.text) body.append(entryText(entry, reader));
   const side = grouped ? timeMark(entry.time, 'gutter') : avatar(name);
   const row = make('li', { className: 'entry' }, side, body);
   row.classList.toggle('grouped', grouped);
@@ -91,8 +92,7 @@ function byLine(name, time) {
 
 function entryText(entry, reader) {
   const text = make('p', { className: 'text', dir: 'auto' });
-  if (entry.type === 'file') text.textContent = t('fileEntry', { name: entry.name });
-  else appendText(text, entry.text ?? '', reader);
+  appendText(text, entry.text, reader);
   return text;
 }
 
@@ -120,7 +120,7 @@ function withState(row, body, mine, pending, act) {
     const button = verb =>
       make('button', { type: 'button', className: 'link', onclick: () => act(verb, pending.cid) }, t(verb));
     const reason = t('failed', { reason: problemText(pending.problem) });
-    body.append(make('p', { className: 'failure', role: 'alert' }, reason, ' ', button('retry'), button('discard')));
+    body.append(make('p', { className: 'failure', role: 'alert' }, reason, ' ', ...(pending.problem.code === 'lost' ? [] : [button('retry')]), button('discard')));
   } else {
     row.append(make('span', { className: 'mark', role: 'img', 'aria-label': t(state), title: t(state) }));
   }
@@ -128,7 +128,7 @@ function withState(row, body, mine, pending, act) {
 }
 
 /** The server explains in English; what happens most is said in the reader's language. */
-function problemText({ code, text }) {
+export function problemText({ code, text }) {
   const own = t(`error_${code}`);
   return own === `error_${code}` ? text : own;
 }
