@@ -271,6 +271,7 @@ describe('receiving', () => {
     await ann.counts('#tray li', 3);
     await ann.counts('#tray img', 0);
     await ann.page.keyboard.press('Enter');
+    await ann.counts('.own.delivered', 3);
     await send(ann, file('d.png', svg, 'image/png'));
     for (const { page } of [ann, bob]) {
       await until(async () => assert.equal(await page.locator('.paper').count(), 4));
