@@ -109,6 +109,7 @@ describe('console', () => {
       await line(answer).first().waitFor();
     }
     assert.match(await line('"type":"ping"').textContent(), /Sent.*text.*21 bytes/);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), 'fits the window');
     assert.match(await line('pong').textContent(), /Received.*text.*21 bytes/);
   });
 

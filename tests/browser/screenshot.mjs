@@ -1,39 +1,85 @@
-// Makes the pictures of the page: `node screenshot.mjs OUTPUT.png`. A few people hold a short
-// conversation with the real program; the wide page in the light theme and a phone in the dark
-// one are put side by side.
+// Makes pictures of the page: `node screenshot.mjs [FOLDER]`. A few people use the real program,
+// each in a theme and a size of their own; `readme.png` puts two of the pictures side by side.
 
-import { writeFile } from 'node:fs/promises';
-import { launch, Person, startServer } from './harness.mjs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { launch, Person, startServer, startWire } from './harness.mjs';
 
 const WIDE = { width: 1120, height: 720 };
 const PHONE = { width: 360, height: 720 };
 const GAP = 40;
 
-const output = process.argv[2];
-if (!output) {
-  console.error('usage: node screenshot.mjs OUTPUT.png');
-  process.exit(2);
-}
+const folder = process.argv[2] ?? 'pictures';
+await mkdir(folder, { recursive: true });
 
-const server = await startServer();
+const server = await startServer('--db', 'none');
+const wire = await startWire(server.url);
 const browser = await launch();
 try {
-  const [wide, phone] = await conversation();
-  const pictures = await Promise.all([wide, phone].map(person => person.page.screenshot()));
-  await writeFile(output, await sideBySide(pictures));
+  const [marfa, onfim, sadko, olelko] = await Promise.all([
+    look('wide-light', { viewport: WIDE, colorScheme: 'light' }),
+    look('phone-dark', { viewport: PHONE, colorScheme: 'dark', hasTouch: true, isMobile: true }),
+    look('wide-dark', { viewport: WIDE, colorScheme: 'dark' }),
+    look('phone-light', { viewport: PHONE, colorScheme: 'light', hasTouch: true, isMobile: true }),
+  ]);
+  const people = [marfa, onfim, sadko, olelko];
+  const each = action => Promise.all(people.map(action));
+
+  await each(async person => {
+    await person.visit('#lobby');
+    await person.page.locator('#name').waitFor();
+    await picture(person, 'welcome');
+  });
+  const names = ['Marfa', 'Onfim', 'Sadko', 'Олелько'];
+  await each((person, at) => person.enter(names[at]));
+
+  await converse(marfa, onfim, sadko, olelko);
+  const rooms = await each(person => picture(person, 'room'));
+  await writeFile(path.join(folder, 'readme.png'), await sideBySide(rooms.slice(0, 2)));
+
+  wire.cut();
+  await each(async person => {
+    await person.disconnected();
+    await picture(person, 'reconnecting');
+  });
+  wire.mend();
+  await each(person => person.connected());
+
+  // Rooms of their own: nobody has come in who would be told of.
+  const places = ['mill', 'orchard', 'smithy', 'bridge'];
+  await each(async (person, at) => {
+    await person.visit(`#${places[at]}`);
+    await person.page.locator('#empty h2', { hasText: places[at] }).waitFor();
+    await picture(person, 'empty');
+  });
+
+  await each(async person => {
+    await person.visit('console/');
+    await person.page.click('#connect');
+    for (const [template, answer] of [['hello', 'welcome'], ['join', 'joined'], ['ping', 'pong']]) {
+      await person.page.click(`.chip:text-is("${template}")`);
+      await person.page.keyboard.press('Control+Enter');
+      await person.page.locator('#log .message', { hasText: answer }).first().waitFor();
+    }
+    await picture(person, 'console', { fullPage: true });
+  });
 } finally {
   await browser.close();
+  wire.stop();
   await server.stop();
 }
 
-async function conversation() {
-  const at = (name, path, options) =>
-    Person.at(browser, server.url, { deviceScaleFactor: 2, ...options }).then(person => person.enter(name, path));
-  const marfa = await at('Marfa', '#lobby', { viewport: WIDE, colorScheme: 'light' });
-  const onfim = await at('Onfim', '#lobby', { viewport: PHONE, colorScheme: 'dark', hasTouch: true, isMobile: true });
-  const sadko = await at('Sadko');
-  const olelko = await at('Олелько');
+/** Somebody who looks at the page in a way of their own. */
+async function look(way, options) {
+  const person = await Person.at(browser, wire.url, { deviceScaleFactor: 2, ...options });
+  return Object.assign(person, { way });
+}
 
+function picture({ page, way }, view, options) {
+  return page.screenshot({ path: path.join(folder, `${view}-${way}.png`), ...options });
+}
+
+async function converse(marfa, onfim, sadko, olelko) {
   await marfa.say('Morning! The new bell hangs in the tower.');
   await marfa.say('First ring at noon, come to the square.');
   await olelko.say('Слышно будет даже за мостом. Хороший голос!');
@@ -55,7 +101,6 @@ async function conversation() {
   await olelko.page.locator('#text').pressSequentially('Иду');
   await marfa.page.locator('#typing', { hasText: 'Олелько' }).waitFor();
   await marfa.page.locator('#rooms .badge', { hasText: '2' }).waitFor();
-  return [marfa, onfim];
 }
 
 /** One picture of two, drawn by the browser on a page of its own. */
