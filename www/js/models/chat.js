@@ -279,10 +279,7 @@ export class Chat {
   countUnread(room, entries) {
     if (!entries.length || (room.name === this.current && this.reading)) return;
     const { read, timeline } = room;
-    if (!room.unread) {
-      const [{ seq = timeline.seq + 1 }] = entries;
-      timeline.markUnread(read?.epoch === timeline.epoch ? read.seq : seq - 1);
-    }
+    if (!room.unread) timeline.markUnread(read?.epoch === timeline.epoch ? read.seq : 0);
     room.unread += entries.length;
     room.mentions += entries.filter(entry => this.concerns(entry)).length;
     this.notify('rooms');

@@ -48,11 +48,17 @@ export function draw(d, size) {
 
 /** Puts the language's strings where the document asks for them. */
 export function translate(root) {
-  const properties = { text: 'textContent', label: 'ariaLabel', title: 'title', placeholder: 'placeholder' };
-  for (const [name, property] of Object.entries(properties)) {
-    for (const element of root.querySelectorAll(`[data-${name}]`)) {
-      element[property] = t(element.dataset[name]);
-    }
+  for (const element of root.querySelectorAll('[data-text]')) {
+    element.textContent = t(element.dataset.text);
+  }
+  for (const element of root.querySelectorAll('[data-label]')) {
+    element.setAttribute('aria-label', t(element.dataset.label));
+  }
+  for (const element of root.querySelectorAll('[data-title]')) {
+    element.title = t(element.dataset.title);
+  }
+  for (const element of root.querySelectorAll('[data-placeholder]')) {
+    element.placeholder = t(element.dataset.placeholder);
   }
 }
 

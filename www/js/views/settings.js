@@ -65,7 +65,8 @@ export class SettingsView {
   }
 
   #explain() {
-    byId('notify-problem').textContent = this.#all.notify && !isAllowed() ? t('notifyDenied') : '';
+    const isDenied = this.#all.notify && !isAllowed();
+    byId('notify-problem').textContent = isDenied ? t('notifyDenied') : '';
   }
 }
 
