@@ -1,5 +1,5 @@
-//! The files of the page without comments and indentation, made by the compiler:
-//! a fifth of the page is for those who read it in the repository.
+//! The files of the page without comments, indentation and many line ends, made by
+//! the compiler: a fifth of the page is for those who read it in the repository.
 
 /// How long a file is without them.
 pub(super) const fn stripped_bytes(source: &[u8]) -> usize {
@@ -38,7 +38,8 @@ impl<'a> Lines<'a> {
         Lines { source, place: 0 }
     }
 
-    /// Where the next line begins, and where it ends, with its line end.
+    /// Where the next line begins, and where it ends, with its line end if that
+    /// means anything.
     const fn next(&mut self) -> Option<(usize, usize)> {
         while self.place < self.source.len() {
             let mut from = self.skip_blanks();
@@ -54,10 +55,27 @@ impl<'a> Lines<'a> {
             let is_comment = self.begins_with(from, b"//");
             let is_empty = self.begins_with(from, b"\n");
             if from < to && !is_comment && !is_empty {
-                return Some((from, to));
+                return Some((from, to - self.goes_on(from, to) as usize));
             }
         }
         None
+    }
+
+    /// Whether a line of a script or style sheet means the same without its line
+    /// end: no statement ends so, and no comment would swallow the next line.
+    const fn goes_on(&self, from: usize, to: usize) -> bool {
+        let is_markup = self.begins_with(0, b"<");
+        if is_markup || to - from < 2 || self.source[to - 1] != b'\n' {
+            return false;
+        }
+        let mut place = from;
+        while place < to {
+            if self.begins_with(place, b"//") {
+                return false;
+            }
+            place += 1;
+        }
+        matches!(self.source[to - 2], b'{' | b'(' | b'[' | b',' | b';')
     }
 
     const fn skip_blanks(&self) -> usize {
@@ -122,15 +140,24 @@ mod tests {
 
     #[test]
     fn what_stands_behind_a_comment_stays() {
-        assert_eq!(stripped("/* a */ x();\n/* b\n */ y();"), "x();\ny();");
+        assert_eq!(stripped("/* a */ x()\n/* b\n */ y();"), "x()\ny();");
         assert_eq!(stripped("<!-- a --> <p>\n<!-- b\n-->\n</p>"), "<p>\n</p>");
     }
 
     #[test]
     fn file_without_comments_is_the_same_but_for_its_indentation() {
-        assert_eq!(stripped("a {\n  b: c;\n}"), "a {\nb: c;\n}");
+        assert_eq!(stripped("a\n  b\n}"), "a\nb\n}");
         assert_eq!(stripped(""), "");
         assert_eq!(stripped("/* never ends"), "");
+    }
+
+    #[test]
+    fn line_ends_stay_where_something_depends_on_them() {
+        let source = "f(\n  a,\n  b\n);\nif (x) {\n  y()\n}\nz = 1; // why,\nend;";
+        let shorter = "f(a,b\n);if (x) {y()\n}\nz = 1; // why,\nend;";
+        assert_eq!(stripped(source), shorter);
+        let markup = "<p>one,\n  two;\n</p>";
+        assert_eq!(stripped(markup), "<p>one,\ntwo;\n</p>");
     }
 
     #[test]

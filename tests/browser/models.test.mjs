@@ -8,12 +8,11 @@ import { hue, initials } from '../../www/js/models/colour.js';
 import { Chat, privately } from '../../www/js/models/chat.js';
 import { completion, Recall } from '../../www/js/models/completion.js';
 import { askedDelay, backoffDelay, Connection, framed, isFinal } from '../../www/js/models/connection.js';
-import { isAction, layout } from '../../www/js/models/layout.js';
 import { isEmoji, mentions, tokens } from '../../www/js/models/markup.js';
 import { newCid, Outbox } from '../../www/js/models/outbox.js';
 import { Room, roomName } from '../../www/js/models/room.js';
 import { RoomList } from '../../www/js/models/store.js';
-import { Timeline } from '../../www/js/models/timeline.js';
+import { isAction, layout, Timeline } from '../../www/js/models/timeline.js';
 import { FakeClock, FakeSocket } from './fakes.mjs';
 
 describe('backoff', () => {

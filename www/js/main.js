@@ -6,14 +6,11 @@ import { Store } from './models/store.js';
 import { language, t } from './strings.js';
 import { ComposerView } from './views/composer.js';
 import { ConnectionView } from './views/connection.js';
+import { InviteView, NameView, SettingsView } from './views/dialogs.js';
 import { followKeyboard, translate } from './views/dom.js';
 import { FilesView } from './views/files.js';
-import { InviteView } from './views/invite.js';
 import { LogView } from './views/log.js';
-import { NameView } from './views/name.js';
-import { PeopleView } from './views/people.js';
-import { SettingsView } from './views/settings.js';
-import { SidebarView } from './views/sidebar.js';
+import { PeopleView, SidebarView } from './views/panels.js';
 
 document.documentElement.lang = language;
 translate(document);

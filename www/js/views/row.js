@@ -1,6 +1,6 @@
 // One row of the log.
 
-import { isAction } from '../models/layout.js';
+import { isAction } from '../models/timeline.js';
 import { isEmoji, tokens } from '../models/markup.js';
 import { dayName, fullDate, t, timeOfDay } from '../strings.js';
 import { avatar, colourBy, make } from './dom.js';
