@@ -35,6 +35,7 @@ pub mod options;
 mod output;
 pub mod page;
 mod storage;
+#[cfg(feature = "page")]
 mod strip;
 
 use self::listen::BindError;

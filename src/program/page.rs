@@ -1,4 +1,5 @@
-//! The page: part of the program, or read from a folder.
+//! The page: part of the program, or read from a folder. Without the feature
+//! `page` the program has none of its own, and says so.
 
 use core::fmt;
 use std::fs::{self, File};
@@ -7,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use log::warn;
 
+#[cfg(feature = "page")]
 use super::strip::{strip, stripped_bytes};
 use crate::http::assets::{Asset, Assets, Embedded};
 
-/// The page from this folder, or the one that is part of the program.
+/// The page from this folder, or what is part of the program.
 ///
 /// # Errors
 /// Where there is no such folder.
@@ -46,6 +48,7 @@ const CONSOLE: &str = "console/index.html";
 
 /// Names the files of `www/` that are part of the program, without what only
 /// their readers need. A test tells which are missing.
+#[cfg(feature = "page")]
 macro_rules! embed {
     ($($path:literal,)*) => {
         &[$(($path, {
@@ -57,6 +60,7 @@ macro_rules! embed {
     };
 }
 
+#[cfg(feature = "page")]
 #[rustfmt::skip]
 const FILES: &[(&str, &[u8])] = embed![
     "bell.svg",
@@ -95,6 +99,17 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/views/panels.js",
     "js/views/row.js",
 ];
+
+#[cfg(not(feature = "page"))]
+const FILES: &[(&str, &[u8])] = &[("index.html", NO_PAGE)];
+
+#[cfg(not(feature = "page"))]
+const NO_PAGE: &[u8] = b"<!doctype html>
+<title>Veche</title>
+<p>The chat runs, but this program was built without its page.
+<p>Start it with --www DIR, where DIR is the folder www of the sources, or build it with
+--features page. Other clients connect to the WebSocket at /ws.
+";
 
 /// A folder of files, read anew for each request, so that whoever changes the
 /// page only has to load it again.
@@ -226,6 +241,7 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 mod tests {
     use super::*;
 
+    #[cfg(feature = "page")]
     #[test]
     fn every_file_of_the_page_is_part_of_the_program_and_no_other() {
         let www = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/www"));
@@ -248,12 +264,23 @@ mod tests {
         assert_eq!(found, embedded);
     }
 
+    #[cfg(feature = "page")]
     #[test]
     fn console_alone_may_connect_to_other_servers() {
         let page = assets(None).expect("the page");
         let sources = |path| page.find(path).expect(path).connect_sources;
         assert_eq!(sources("index.html"), "'self'");
         assert_eq!(sources("console/index.html"), "'self' ws: wss:");
+    }
+
+    #[cfg(not(feature = "page"))]
+    #[test]
+    fn program_without_its_page_says_how_to_get_one() {
+        let page = assets(None).expect("what is in its place");
+        let asset = page.find("index.html").expect("a text");
+        let text = String::from_utf8_lossy(&asset.body);
+        assert!(text.contains("--www DIR") && text.contains("--features page"));
+        assert_eq!(page.find("js/main.js"), None);
     }
 
     #[test]
