@@ -251,7 +251,6 @@ impl<J: Journal> Chat<J> {
             let cid = fetch.cid.as_deref();
             let file = files.iter().find(|file| file.place == *place);
             match file.and_then(|file| file.found.as_ref()) {
-                _ if cx.address(id).is_none() => return false,
                 Some(Err(code)) => cx.send(id, &Error::from(*code).to_json(cid)),
                 // Whoever has not taken what was there before would only have to
                 // be dropped for it.

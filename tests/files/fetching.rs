@@ -317,7 +317,7 @@ fn who_leaves_while_waiting_leaves_nothing_behind() {
     bob.say(&fetch(1));
     town.run();
     bob.reset();
-    town.run();
+    town.advance(Duration::from_millis(100));
     journal.0.is_slow.set(false);
     journal.work();
     town.core.wake();

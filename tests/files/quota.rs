@@ -101,11 +101,11 @@ fn what_the_journal_refuses_is_free() {
     assert_error(&error, "busy");
     journal.0.is_busy.set(false);
     journal.0.fails.set(true);
-    let error = send(&mut town, &mut ann, file("a", &[7; 1_000]));
+    let error = send(&mut town, &mut ann, file("b", &[7; 1_000]));
     assert_error(&error, "storage");
     journal.0.fails.set(false);
-    assert!(send_bytes(&mut town, &mut ann, "a", 1_000));
-    assert!(!send_bytes(&mut town, &mut ann, "b", 1));
+    assert!(send_bytes(&mut town, &mut ann, "c", 1_000));
+    assert!(!send_bytes(&mut town, &mut ann, "d", 1));
 }
 
 #[test]
