@@ -1,7 +1,7 @@
 //! Entries kept in memory until the program ends.
 
 use std::collections::hash_map::{Entry as Slot, RandomState};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct MemoryJournal {
     /// By the entries' rooms and numbers.
     files: HashMap<(Arc<str>, u64), Kept>,
     /// Whose they are, the oldest first.
-    files_by_age: BTreeMap<u64, (Arc<str>, u64)>,
+    files_by_age: VecDeque<(u64, (Arc<str>, u64))>,
     /// What they take.
     file_bytes: usize,
     keep_files: usize,
@@ -69,7 +69,7 @@ impl MemoryJournal {
             hashes: RandomState::new(),
             bytes: 0,
             files: HashMap::new(),
-            files_by_age: BTreeMap::new(),
+            files_by_age: VecDeque::new(),
             file_bytes: 0,
             keep_files: MAX_FILE_BYTES,
             outcomes: VecDeque::new(),
@@ -121,22 +121,23 @@ impl MemoryJournal {
 
     fn keep_file(&mut self, place: (Arc<str>, u64), bytes: FileBytes) {
         self.file_bytes += bytes.len();
-        let newest = self.files_by_age.last_key_value();
-        let age = newest.map_or(0, |(age, _)| age + 1);
-        self.files_by_age.insert(age, place.clone());
+        let age = self.files_by_age.back().map_or(0, |(age, _)| age + 1);
+        self.files_by_age.push_back((age, place.clone()));
         self.files.insert(place, Kept { bytes, age });
-        while self.file_bytes > self.keep_files && self.files.len() > 1 {
-            let oldest = self.files_by_age.first_key_value();
-            let Some(place) = oldest.map(|(_, place)| place.clone()) else {
-                return;
-            };
-            self.forget_file(&place);
+        while self.file_bytes > self.keep_files
+            && self.files.len() > 1
+            && let Some((_, oldest)) = self.files_by_age.pop_front()
+        {
+            self.forget_file(&oldest);
         }
     }
 
     fn forget_file(&mut self, place: &(Arc<str>, u64)) {
         if let Some(file) = self.files.remove(place) {
-            self.files_by_age.remove(&file.age);
+            let by_age = &mut self.files_by_age;
+            if let Ok(index) = by_age.binary_search_by_key(&file.age, |(age, _)| *age) {
+                by_age.remove(index);
+            }
             self.file_bytes -= file.bytes.len();
         }
     }
