@@ -78,15 +78,13 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/languages/ru.js",
     "js/main.js",
     "js/models/chat.js",
-    "js/models/colour.js",
-    "js/models/completion.js",
     "js/models/connection.js",
     "js/models/history.js",
-    "js/models/markup.js",
     "js/models/outbox.js",
     "js/models/qr.js",
     "js/models/room.js",
     "js/models/store.js",
+    "js/models/text.js",
     "js/models/timeline.js",
     "js/strings.js",
     "js/theme.js",
@@ -97,7 +95,6 @@ const FILES: &[(&str, &[u8])] = embed![
     "js/views/files.js",
     "js/views/log.js",
     "js/views/panels.js",
-    "js/views/row.js",
 ];
 
 #[cfg(not(feature = "page"))]

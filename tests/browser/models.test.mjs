@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import english from '../../www/js/languages/en.js';
 import russian from '../../www/js/languages/ru.js';
-import { hue, initials } from '../../www/js/models/colour.js';
-import { Chat, privately } from '../../www/js/models/chat.js';
-import { completion, Recall } from '../../www/js/models/completion.js';
+import { Chat } from '../../www/js/models/chat.js';
 import { askedDelay, backoffDelay, Connection, framed, isFinal } from '../../www/js/models/connection.js';
-import { isEmoji, mentions, tokens } from '../../www/js/models/markup.js';
 import { newCid, Outbox } from '../../www/js/models/outbox.js';
 import { Room, roomName } from '../../www/js/models/room.js';
 import { RoomList } from '../../www/js/models/store.js';
+import {
+  completion, hue, initials, isEmoji, mentions, privately, Recall, tokens,
+} from '../../www/js/models/text.js';
 import { isAction, layout, Timeline } from '../../www/js/models/timeline.js';
 import { FakeClock, FakeSocket } from './fakes.mjs';
 

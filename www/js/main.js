@@ -1,8 +1,9 @@
 // Puts the parts together.
 
-import { Chat, privately } from './models/chat.js';
+import { Chat } from './models/chat.js';
 import { DEFAULT_ROOM, roomName } from './models/room.js';
 import { Store } from './models/store.js';
+import { privately } from './models/text.js';
 import { language, t } from './strings.js';
 import { ComposerView } from './views/composer.js';
 import { ConnectionView } from './views/connection.js';

@@ -12,10 +12,10 @@
 
 import { Connection } from './connection.js';
 import { History } from './history.js';
-import { mentions } from './markup.js';
 import { Fetches, Outbox, Requests } from './outbox.js';
 import { DEFAULT_ROOM, Room } from './room.js';
 import { RoomList } from './store.js';
+import { mentions } from './text.js';
 
 const TYPING_EVERY_MS = 3000;
 /** How many private messages are known again, as at the server. */
@@ -25,9 +25,6 @@ const KEPT_UNREAD = 6000;
 
 /** `/msg` with a name, in quotes where it has spaces, and what is for its owner alone. */
 const PRIVATE = /^\/msg (?:"(.+?)" |(\S+) )\s*(\S.*)$/s;
-
-/** How a private message to somebody begins. */
-export const privately = name => `/msg ${name.includes(' ') ? `"${name}"` : name} `;
 
 export class Chat {
   me = { id: null, name: null };

@@ -1,6 +1,6 @@
 // Where one writes.
 
-import { completion, Recall } from '../models/completion.js';
+import { completion, Recall } from '../models/text.js';
 import { t } from '../strings.js';
 import { byId, make } from './dom.js';
 import { Tray } from './files.js';

@@ -1,6 +1,6 @@
 // The little that every view needs of the DOM. Text goes in through textContent and nothing else.
 
-import { hue, initials } from '../models/colour.js';
+import { hue, initials } from '../models/text.js';
 import { t } from '../strings.js';
 
 export const byId = id => document.getElementById(id);

@@ -3,7 +3,7 @@
 
 import { fileSize, t } from '../strings.js';
 import { byId, icon, make } from './dom.js';
-import { problemText } from './row.js';
+import { problemText } from './log.js';
 
 const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
 /** So many bytes of pictures are kept beside those near the view. */

@@ -1,5 +1,5 @@
-// What a message's plain text contains. The text itself is never changed: joined together, the
-// tokens give it back.
+// What a message's plain text contains, how it could go on while it is written, and what is made
+// of a name.
 
 /**
  * In this order: a block between lines of three backticks, with a word for its language; a word
@@ -96,4 +96,83 @@ function withoutTail(link) {
   let end = link.length;
   while (TRAILING.includes(link[end - 1]) || surplus[link[end - 1]]-- > 0) end -= 1;
   return link.slice(0, end);
+}
+
+/** How a private message to somebody begins. */
+export const privately = name => `/msg ${name.includes(' ') ? `"${name}"` : name} `;
+
+/** As long as a name may be, with an @ before it. */
+const NAME = 33;
+const KEPT = 50;
+
+/**
+ * What may stand before the caret instead: `{start, options}`, or nothing. An option is
+ * `{usage, insert, help?}`; `insert` takes the place of the text from `start` to the caret.
+ *
+ * @param names of the people in the room
+ * @param commands `{name, usage, help}`, as the server lists them
+ * @param after what follows a name at the beginning of a message
+ */
+export function completion(before, names, commands, after) {
+  const offer = (start, word, all) => {
+    const options = all.filter(({ usage }) => usage.toLowerCase().startsWith(word.toLowerCase()));
+    return options[0] && { start, options };
+  };
+  const people = insert => names.map(usage => ({ usage, insert: insert(usage) }));
+  if (/^\/\S*$/.test(before)) {
+    return offer(0, before, commands.map(it => ({ ...it, insert: `/${it.name} ` })));
+  }
+  const [, word] = /^\/msg ("[^"]*|[^\s"]+)$/.exec(before) ?? [];
+  if (word) return offer(0, word.replace('"', ''), people(privately));
+  // A name may have blanks: the longest piece that begins one counts.
+  for (const { index } of before.matchAll(/(?<!\S)(?:@\S|[^\s@])/g)) {
+    const start = index + (before[index] === '@');
+    const found = index >= before.length - NAME &&
+      offer(start, before.slice(start), people(name => name + (start ? ' ' : after)));
+    if (found) return found;
+  }
+}
+
+/** The last texts that were sent from this tab, and a walk through them. */
+export class Recall {
+  /** How many steps back one has gone. */
+  back = 0;
+
+  /** @param store the tab's */
+  constructor(store) {
+    this.store = store;
+  }
+
+  add(text) {
+    this.store.set('sent', [...this.#sent.filter(other => other !== text), text].slice(-KEPT));
+  }
+
+  /** The text so many steps back, negative ones forth: an empty one after the newest. */
+  step(by) {
+    this.back = Math.min(this.back + by, this.#sent.length);
+    return this.back ? this.#sent.at(-this.back) : '';
+  }
+
+  get #sent() {
+    return this.store.get('sent') ?? [];
+  }
+}
+
+/**
+ * A hue that belongs to a name. The style sheets give it a lightness that reads well in either
+ * theme, so a person has one colour everywhere and always.
+ */
+export function hue(name) {
+  let hash = 2166136261;
+  for (const character of name.toLowerCase()) {
+    hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
+  }
+  // Steps of 15 degrees: two people have the same colour or visibly different ones.
+  return ((hash >>> 0) % 24) * 15;
+}
+
+/** The letters that stand for a person: of the first two words, or the first alone. */
+export function initials(name) {
+  const words = name.split(/[\s_.-]+/u).filter(Boolean);
+  return words.slice(0, 2).map(word => [...word][0]).join('').toUpperCase() || '?';
 }
