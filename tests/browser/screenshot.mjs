@@ -9,6 +9,18 @@ const WIDE = { width: 1120, height: 720 };
 const PHONE = { width: 360, height: 720 };
 const GAP = 40;
 
+/** What a boy of Novgorod scratched into birch bark. */
+const HORSE = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -22 300 225" width="600" height="450">
+  <rect y="-22" width="300" height="225" fill="#d8b487"/>
+  <g stroke="#c39a69" stroke-width="2"><path d="M10 24h52M96 14h34M210 22h70M24 160h40M150 168h84M250 96h36M8 92h22"/></g>
+  <g fill="none" stroke="#4a2f16" stroke-width="5" stroke-linecap="round" stroke-linejoin="round">
+    <path d="M70 104q60-14 118 0l24-40 20-8 12 14-20 8-14 30q-8 14-26 16H84q-20-2-14-20zM70 106q-22 10-26 34"/>
+    <path d="M88 124l-6 40M104 126v40M168 124l-4 42M184 122l8 42M216 58l-4-14"/>
+    <circle cx="132" cy="34" r="15"/><path d="M132 50v50M132 62l-34-14-8-8M90 40l-10-4M132 62l40 4 52 10M132 98l-18 34M132 98l16 34M127 30v2M138 30v2M126 40q6 4 12 0"/>
+    <path d="M176 66l64-44M240 22l-14 2"/>
+  </g>
+</svg>`;
+
 const folder = process.argv[2] ?? 'pictures';
 await mkdir(folder, { recursive: true });
 
@@ -34,6 +46,8 @@ try {
   await each((person, at) => person.enter(names[at]));
 
   await converse(marfa, onfim, sadko, olelko);
+  const shown = ({ page }) => page.waitForFunction(() => [...document.querySelectorAll('.tile img')].every(img => img.naturalWidth));
+  await each(shown);
   const rooms = await each(person => picture(person, 'room'));
   await writeFile(path.join(folder, 'readme.png'), await sideBySide(rooms.slice(0, 2)));
 
@@ -83,10 +97,11 @@ async function converse(marfa, onfim, sadko, olelko) {
   await marfa.say('Morning! The new bell hangs in the tower.');
   await marfa.say('First ring at noon, come to the square.');
   await olelko.say('Слышно будет даже за мостом. Хороший голос!');
-  await onfim.say('On my way. I drew a horse on the back of the plan, sorry.');
+  await draw(onfim, 'plan.png', 'On my way. I drew a horse on the back of the **plan**, sorry.');
   await sadko.say('/me tunes his gusli');
-  await sadko.say('Two questions before noon:\n1. who rings first?\n2. do we keep the minutes here?');
-  await marfa.say('The youngest rings. And yes: here it stays in order, and nothing is said twice.');
+  await sadko.say('Marfa, who rings first?');
+  await marfa.type('The youngest. And it is `3` strokes, not `4`.');
+  await sadko.page.locator('.entry code').last().waitFor();
 
   // A second room with something unread, and somebody about to speak.
   await marfa.visit('#wharf');
@@ -101,6 +116,17 @@ async function converse(marfa, onfim, sadko, olelko) {
   await olelko.page.locator('#text').pressSequentially('Иду');
   await marfa.page.locator('#typing', { hasText: 'Олелько' }).waitFor();
   await marfa.page.locator('#rooms .badge', { hasText: '2' }).waitFor();
+}
+
+async function draw(person, name, caption) {
+  const page = await browser.newPage({ viewport: { width: 600, height: 450 } });
+  await page.setContent(`<style>body { margin: 0 }</style>${HORSE}`);
+  const buffer = await page.screenshot();
+  await page.close();
+  await person.page.setInputFiles('#files', { name, mimeType: 'image/png', buffer });
+  await person.page.locator('#tray img').waitFor();
+  await person.type(caption);
+  await person.page.locator('.own.delivered .tile img[src]').waitFor();
 }
 
 /** One picture of two, drawn by the browser on a page of its own. */
