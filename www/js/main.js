@@ -76,7 +76,7 @@ const changes = {
 addEventListener('hashchange', openByAddress);
 addEventListener('online', () => chat.connection.wake());
 addEventListener('storage', ({ key }) => key === 'veche.session' && chat.sessionChanged());
-addEventListener('offline', () => connection.render());
+addEventListener('offline', () => chat.connection.wake());
 addEventListener('pageshow', event => event.persisted && chat.connection.wake());
 document.addEventListener('visibilitychange', () => document.hidden || chat.connection.wake());
 
