@@ -332,11 +332,11 @@ describe('receiving', () => {
     await dialog.getByRole('button', { name: 'Close' }).waitFor();
     await until(async () => assert.equal(await width(dialog.getByRole('img')), 40));
     await ann.page.keyboard.press('Escape');
-    await ann.counts('dialog.large', 0);
+    await ann.counts('dialog.zoomed', 0);
     assert.ok(await button.evaluate(element => element === document.activeElement));
     await button.click();
     await dialog.click();
-    await ann.counts('dialog.large', 0);
+    await ann.counts('dialog.zoomed', 0);
   });
 
   test('what is kept no longer is told', async () => {

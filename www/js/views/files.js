@@ -130,7 +130,7 @@ function revoke(picture) {
 
 function enlarge({ url, entry: { name } }) {
   const close = make('button', { className: 'icon', 'aria-label': t('close') }, icon('close'));
-  const dialog = make('dialog', { className: 'large', 'aria-label': name }, make('img', { src: url, alt: name }), close);
+  const dialog = make('dialog', { className: 'zoomed', 'aria-label': name }, make('img', { src: url, alt: name }), close);
   dialog.onclick = () => dialog.close();
   dialog.onclose = () => dialog.remove();
   document.body.append(dialog);
