@@ -341,7 +341,7 @@ describe('reading', () => {
     await bob.page.locator('.entry', { hasText: 'message 60' }).waitFor();
     const scroller = bob.page.locator('#scroller');
     await scroller.evaluate(element => element.scrollTo(0, 200));
-    await bob.page.locator('#pill.calm').waitFor();
+    await bob.page.locator('#pill:not(.primary)').waitFor();
     await ann.say('One');
     await ann.say('Two');
     await bob.page.locator('#pill', { hasText: '2 new messages' }).waitFor();

@@ -280,7 +280,7 @@ describe('unread', () => {
     await bob.page.locator('.entry', { hasText: 'message 60' }).waitFor();
     const scroller = bob.page.locator('#scroller');
     await scroller.evaluate(it => it.scrollTo(0, 200));
-    await bob.page.locator('#pill.calm').waitFor();
+    await bob.page.locator('#pill:not(.primary)').waitFor();
     for (const n of [1, 2, 3]) await ann.say(`more ${n}`);
     await bob.page.locator('#pill', { hasText: /^3 new messages$/ }).waitFor();
     assert.equal(await scroller.evaluate(it => it.scrollTop), 200);

@@ -80,7 +80,6 @@ export default {
   fileUnreadable: 'Empty, or cannot be read',
   tooManyFiles: 'No more than {n} files at once',
   fileCommand: 'Files go to the whole room, not with a command',
-  close: 'Close',
   download: 'Download',
   recovered: { one: '{n} message recovered', other: '{n} messages recovered' },
   gap: { one: '{n} message not shown', other: '{n} messages not shown' },

@@ -108,7 +108,7 @@ export class LogView {
     const unread = this.chat.room?.unread ?? 0;
     const pill = byId('pill');
     pill.hidden = this.scroll.following || !(unread || this.scroll.farFromEnd);
-    pill.classList.toggle('calm', !unread);
+    pill.classList.toggle('primary', unread);
     pill.textContent = unread ? t('newMessages', { n: unread }) : t('toEnd');
   }
 }

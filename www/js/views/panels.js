@@ -14,6 +14,7 @@ fetch(bell).then(async response => {
 
 export class SidebarView {
   #list = byId('rooms');
+  #shown = null;
 
   constructor(chat) {
     this.chat = chat;
@@ -38,6 +39,8 @@ export class SidebarView {
     if (focused) {
       [...this.#list.querySelectorAll('[data-focus]')].find(it => it.dataset.focus === focused)?.focus();
     }
+    if (this.#shown !== current) this.#list.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' });
+    this.#shown = current;
     const unread = [...rooms.values()].reduce((sum, room) => sum + room.unread, 0);
     byId('elsewhere').hidden = unread === this.chat.room?.unread;
     byId('room-title').textContent = current;
