@@ -28,7 +28,7 @@ export class ConnectionView {
     const { state } = this.chat.connection;
     this.#bar.dataset.phase = this.#light.dataset.phase = state.phase;
     switch (state.phase) {
-      case 'idle': return this.#hide();
+      case 'idle': return (this.#bar.hidden = true);
       case 'connecting': return this.#connecting();
       case 'open': return this.#open();
       case 'waiting': return this.#waiting(state.until);
@@ -47,15 +47,15 @@ export class ConnectionView {
     this.#describe(t('connected'));
     if (this.#lost) this.say(t('connected'));
     this.#lost = false;
-    this.#hide();
+    this.#bar.hidden = true;
   }
 
   #waiting(until) {
-    const words = navigator.onLine === false ? t('offline') : null;
-    if (!this.#lost) this.say(words ?? t('reconnecting'));
+    const words = !navigator.onLine && t('offline');
+    if (!this.#lost) this.say(words || t('reconnecting'));
     this.#lost = true;
     const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
-    const text = words ?? (seconds > 0 ? t('reconnectingIn', { n: seconds }) : t('reconnecting'));
+    const text = words || (seconds > 0 ? t('reconnectingIn', { n: seconds }) : t('reconnecting'));
     this.#describe(text);
     this.#show(text, t('now'));
     if (seconds > 0) this.#timer = setTimeout(() => this.#waiting(until), 250);
@@ -84,9 +84,5 @@ export class ConnectionView {
     this.#button.hidden = !button;
     if (button && this.#button.textContent !== button) this.#button.textContent = button;
     this.#bar.hidden = false;
-  }
-
-  #hide() {
-    this.#bar.hidden = true;
   }
 }
