@@ -319,6 +319,7 @@ describe('timeline', () => {
     const timeline = joined(1, 3);
     assert.equal(timeline.add([entry(2)]), 0);
     assert.equal(timeline.add([entry(4), entry(4)]), 1);
+    assert.equal(timeline.add([entry(5, { time: 2 ** 63 }), entry(6, { time: undefined })]), 0);
     assert.deepEqual(seqs(timeline), [1, 2, 3, 4]);
   });
 
