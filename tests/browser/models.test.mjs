@@ -1086,6 +1086,20 @@ describe('chat', () => {
     assert.equal(sentOf(it, 'leave').length, 2);
   });
 
+  test('of many rooms the one that is looked at is joined first, and those told to wait come back spread out', () => {
+    const names = Array.from({ length: 100 }, (_, n) => `r${n}`);
+    const it = begun({ rooms: [...names, 'lobby'].map(name => ({ name })) });
+    const joins = sentOf(it, 'join');
+    assert.deepEqual([joins.length, joins[0].room], [101, 'lobby']);
+    let n = 0;
+    it.chat.requests.random = () => (n += 1) / 101;
+    for (const join of joins) refuse(it, 'rate_limited', join, { retry_ms: 200 });
+    it.clock.pass(1000);
+    assert.equal(sentOf(it, 'join').length - 101, 4);
+    it.clock.pass(200 * 101);
+    assert.equal(sentOf(it, 'join').length, 202);
+  });
+
   test('room that was left is not joined by what was asked before', () => {
     const it = begun();
     it.joined({ seq: 0, entries: [] });

@@ -1,7 +1,7 @@
 // The state of the connection, always visible and in words.
 
 import { t } from '../strings.js';
-import { byId } from './dom.js';
+import { byId, make } from './dom.js';
 
 /** A connection that comes up at once needs no announcement. */
 const PATIENCE_MS = 700;
@@ -75,13 +75,7 @@ export class ConnectionView {
     this.#light.title = text;
     const word = this.chat.connection.state.phase === 'open' ? t('connected') : '';
     if (this.#light.textContent === word) return;
-    this.#light.replaceChildren();
-    if (word) {
-      const span = document.createElement('span');
-      span.className = 'word';
-      span.textContent = word;
-      this.#light.append(span);
-    }
+    this.#light.replaceChildren(word && make('span', { className: 'word' }, word));
   }
 
   #show(text, button) {
