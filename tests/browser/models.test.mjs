@@ -319,6 +319,7 @@ describe('timeline', () => {
     const timeline = joined(1, 3);
     assert.equal(timeline.add([entry(2)]), 0);
     assert.equal(timeline.add([entry(4), entry(4)]), 1);
+    assert.equal(timeline.add([entry(5, { time: 2 ** 63 }), entry(6, { time: undefined })]), 0);
     assert.deepEqual(seqs(timeline), [1, 2, 3, 4]);
   });
 
@@ -1083,6 +1084,20 @@ describe('chat', () => {
     it.chat.open('lobby');
     it.clock.pass(100);
     assert.equal(sentOf(it, 'leave').length, 2);
+  });
+
+  test('of many rooms the one that is looked at is joined first, and those told to wait come back spread out', () => {
+    const names = Array.from({ length: 100 }, (_, n) => `r${n}`);
+    const it = begun({ rooms: [...names, 'lobby'].map(name => ({ name })) });
+    const joins = sentOf(it, 'join');
+    assert.deepEqual([joins.length, joins[0].room], [101, 'lobby']);
+    let n = 0;
+    it.chat.requests.random = () => (n += 1) / 101;
+    for (const join of joins) refuse(it, 'rate_limited', join, { retry_ms: 200 });
+    it.clock.pass(1000);
+    assert.equal(sentOf(it, 'join').length - 101, 4);
+    it.clock.pass(200 * 101);
+    assert.equal(sentOf(it, 'join').length, 202);
   });
 
   test('room that was left is not joined by what was asked before', () => {

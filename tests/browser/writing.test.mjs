@@ -47,6 +47,22 @@ async function atComposer(name, options) {
   return { one, page: one.page, field, press, write, isFocused };
 }
 
+describe('draft', () => {
+  test('a room of any name begins with none, and keeps its own', async () => {
+    const { one, page, write } = await atComposer('Ann');
+    for (const room of ['constructor', '__proto__', 'lobby']) {
+      await one.visit(`#${room}`);
+      await page.locator('#room-title', { hasText: room }).waitFor();
+      assert.equal(await page.inputValue('#text'), '');
+      await page.focus('#text');
+      await write(`to ${room}`);
+    }
+    await one.visit('#__proto__');
+    await page.locator('#room-title', { hasText: '__proto__' }).waitFor();
+    assert.equal(await page.inputValue('#text'), 'to __proto__');
+  });
+});
+
 describe('recall', () => {
   test('arrows walk through what was sent, and typing leaves', async () => {
     const { one, press, write } = await atComposer('Ann');

@@ -209,7 +209,7 @@ export class Chat {
   }
 
   #join(room) {
-    if (room.standing !== 'out' || this.connection.state.phase !== 'open') return;
+    if (room?.standing !== 'out' || this.connection.state.phase !== 'open') return;
     const { epoch, seq } = room.timeline;
     room.standing = 'joining';
     const after = epoch !== null && { after: { epoch, seq } };
@@ -241,7 +241,8 @@ export class Chat {
     this.commands = commands ?? [];
     this.#call(name, id);
     this.connection.greeted(ping_seconds ?? 0);
-    for (const room of this.rooms.values()) this.#join(room);
+    // More rooms than the server allows may be listed: the one that is looked at comes first.
+    for (const room of [this.room, ...this.rooms.values()]) this.#join(room);
     this.rename(this.#renaming);
     this.outbox.flush();
   }
@@ -412,9 +413,8 @@ export class Chat {
   }
 
   #sendAgain({ cid, room }) {
-    this.outbox.requeue(cid);
     this.#joinAgain(this.rooms.get(room));
-    this.outbox.flush();
+    this.outbox.retry(cid);
   }
 
   /** The server does not know that we are in the room. */

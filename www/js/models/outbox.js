@@ -132,12 +132,6 @@ export class Outbox {
     }
   }
 
-  /** One item goes back to the queue, to be sent when its room is joined again. */
-  requeue(cid) {
-    const item = this.find(cid);
-    if (item) this.#turn(item, 'queued');
-  }
-
   #remove(cid) {
     const index = this.items.findIndex(item => item.cid === cid);
     if (index < 0) return null;
@@ -195,7 +189,10 @@ export class Requests {
   /** Asks again: when the server says, or later each time. */
   postpone(cid, retryMs) {
     const request = this.#open.get(cid);
-    const wait = retryMs ?? STORAGE_MS + backoffDelay((request.attempts += 1), this.random);
+    // Of many that are told the same time not all come back at it.
+    const wait =
+      retryMs * (1 + this.random() * (this.#open.size - 1)) ||
+      STORAGE_MS + backoffDelay((request.attempts += 1), this.random);
     this.clock.setTimeout(() => {
       if (this.#open.get(cid) === request) this.send({ ...request.body, cid });
     }, wait);

@@ -48,7 +48,7 @@ export class Timeline {
     let added = 0;
     for (const entry of entries) {
       const key = `${this.#era}:${entry.seq}`;
-      if (!Number.isInteger(entry.seq) || this.#known.has(key)) continue;
+      if (!Number.isInteger(entry.seq) || isNaN(new Date(entry.time)) || this.#known.has(key)) continue;
       const item = { key, kind: 'entry', era: this.#era, at: entry.seq, order: 0, entry };
       this.#known.set(key, item);
       this.items.push(item);

@@ -131,7 +131,7 @@ export class ComposerView {
   }
 
   #drafts() {
-    return this.session.get('drafts') ?? {};
+    return { __proto__: null, ...this.session.get('drafts') };
   }
 
   #keep() {

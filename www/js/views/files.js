@@ -206,7 +206,7 @@ export class Tray {
     const { limits, outbox } = this.chat;
     if (!limits.file_bytes) return;
     const free = MOST - this.files.length - outbox.bytes.size;
-    this.#change([...this.files, ...[...files].slice(0, MOST).map((file, index) => {
+    this.#change([...this.files, ...[...files].slice(0, MOST + 1).map((file, index) => {
       const { name } = file;
       if (index >= free) return { name, problem: t('tooManyFiles', { n: MOST }) };
       const one = { name };
@@ -243,8 +243,8 @@ export class Tray {
 
 /** The same picture in fewer bytes; throws where that cannot be. */
 async function shrink(file, limit) {
-  // It may move.
-  if (file.type === 'image/gif') throw file;
+  // It may move; and what is no picture would be read as a whole to find that out.
+  if (!/^image\/(?!gif)/.test(file.type)) throw file;
   const image = await createImageBitmap(file);
   const canvas = make('canvas');
   const type = file.type === 'image/png' ? 'image/webp' : file.type;

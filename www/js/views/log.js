@@ -247,18 +247,13 @@ function actionRow({ entry, pending }, mine, reader, act) {
 }
 
 function directRow(message, mine, act, pending) {
-  const { from, to, text, time } = message;
+  const { from, to, time } = message;
   const other = mine ? to : from;
-  const title = t(mine ? 'directTo' : 'directFrom', { name: other.name });
-  const by = make('p', { className: 'by' }, make('span', { className: 'author' }, title), timeMark(time));
+  const by = byLine(t(mine ? 'directTo' : 'directFrom', { name: other.name }), time);
   if (!mine) {
-    const reply = make('button', { className: 'link', type: 'button', onclick: () => act('reply', other) });
-    reply.textContent = t('reply');
-    by.append(reply);
+    by.append(make('button', { type: 'button', className: 'link', onclick: () => act('reply', other) }, t('reply')));
   }
-  const words = make('p', { className: 'text', dir: 'auto' });
-  appendText(words, text);
-  const body = make('div', { className: 'body' }, by, words);
+  const body = make('div', { className: 'body' }, by, entryText(message));
   const row = make('li', { className: 'entry direct' }, avatar(other.name), body);
   return withState(row, body, mine, pending, act);
 }
@@ -304,7 +299,7 @@ function withState(row, body, mine, pending, act) {
     const button = verb =>
       make('button', { type: 'button', className: 'link', onclick: () => act(verb, pending.cid) }, t(verb));
     const reason = t('failed', { reason: problemText(pending.problem) });
-    body.append(make('p', { className: 'failure', role: 'alert' }, reason, ' ', ...(pending.problem.code === 'lost' ? [] : [button('retry')]), button('discard')));
+    body.append(make('p', { className: 'failure', role: 'alert' }, reason, ' ', pending.problem.code === 'lost' ? '' : button('retry'), button('discard')));
   } else {
     row.append(make('span', { className: 'mark', role: 'img', 'aria-label': t(state), title: t(state) }));
   }
