@@ -240,7 +240,7 @@ impl<J: Journal> Chat<J> {
                 Pending::Entry { room, id, key, cid } => {
                     match &outcome {
                         Outcome::Appended(entry) if entry.draft.file.is_some() => {
-                            self.settle(key, &cid);
+                            self.settle(key, &cid, cx.now());
                         }
                         Outcome::Appended(_) => {}
                         _ => self.refund(key, &cid),

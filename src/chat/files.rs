@@ -172,12 +172,21 @@ impl<J: Journal> Chat<J> {
         Ok(true)
     }
 
-    /// What was paid for is kept.
-    pub(super) fn settle(&mut self, key: SessionKey, cid: &str) {
-        let charges = self.sessions.get_mut(key).map(|s| &mut s.charges);
-        let mut charges = charges.into_iter().flatten();
-        if let Some(charge) = charges.find(|charge| charge.cid == cid) {
-            charge.is_kept = true;
+    /// What was paid for is kept. A second time it is for a file that is gone
+    /// since: that has its price too, or the next one is not free any more.
+    pub(super) fn settle(&mut self, key: SessionKey, cid: &str, now: Duration) {
+        let quota = self.quota;
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let place = session.charges.iter().position(|charge| charge.cid == cid);
+        let Some(charge) = place.and_then(|place| session.charges.get_mut(place)) else {
+            return;
+        };
+        let was_kept = core::mem::replace(&mut charge.is_kept, true);
+        let bytes = charge.bytes;
+        if was_kept && quota.take_many(&mut session.files, bytes, now).is_err() {
+            session.charges.retain(|charge| charge.cid != cid);
         }
     }
 
@@ -218,7 +227,12 @@ impl<J: Journal> Chat<J> {
             until: cx.now() + FETCH_PATIENCE,
         });
         cx.hold(id);
-        self.answer_fetches(cx);
+        // A crowd that asks in one turn is looked through once, not once for each.
+        if self.fetches.waiting.len() > MAX_FILES {
+            cx.tick_at(cx.now());
+        } else {
+            self.answer_fetches(cx);
+        }
         Ok(())
     }
 

@@ -1,8 +1,11 @@
 //! How much somebody may send.
 
 use veche::chat::Settings;
+use veche::journal::memory::MemoryJournal;
 
-use crate::{Town, assert_error, file, member, member_from, seconds, send, settings, town};
+use crate::{
+    Town, assert_error, file, member, member_from, seconds, send, settings, town, town_over,
+};
 
 /// A thousand bytes a day.
 fn thousand() -> Settings {
@@ -176,4 +179,24 @@ fn file_costs_a_command_too() {
     let error = send(&mut town, &mut ann, file("x", b"x"));
     assert_error(&error, "rate_limited");
     assert_eq!(error["cid"], "x");
+}
+
+#[test]
+fn file_that_is_gone_has_its_price_again() {
+    let journal = MemoryJournal::new(2, 100, 7);
+    let (mut town, _) = town_over(thousand(), journal);
+    let mut ann = member(&mut town, "Ann");
+    let mut again = |round: u32| {
+        for side in ["a", "b"] {
+            assert!(send_bytes(
+                &mut town,
+                &mut ann,
+                &format!("{side}{round}"),
+                1
+            ));
+        }
+        send_bytes(&mut town, &mut ann, "again", 400)
+    };
+    let taken: Vec<bool> = (0..4).map(&mut again).collect();
+    assert_eq!(taken, [true, true, true, false]);
 }

@@ -35,7 +35,7 @@ export class Outbox {
     this.clock = clock;
     this.send = send;
     this.changed = changed;
-    this.items = store.read() ?? [];
+    this.items = [].concat(store.read() ?? []).filter(item => item?.body);
     for (const item of this.items) {
       if (item.body.type === 'file') Object.assign(item, { state: 'failed', problem: { code: 'lost' } });
       else if (item.state === 'sent') item.state = 'queued';
