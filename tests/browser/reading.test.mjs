@@ -260,7 +260,8 @@ describe('unread', () => {
     await bob.page.locator('#pill', { hasText: 'new messages' }).waitFor();
     const moved = await bob.page.evaluate(async () => {
       const scroller = document.getElementById('scroller');
-      const [first] = document.querySelectorAll('#log .entry');
+      // The very first may lose its author's name to the one that comes before it.
+      const [, first] = document.querySelectorAll('#log .entry');
       const all = () => document.querySelectorAll('#log .entry').length === 150;
       if (all()) return 0;
       scroller.scrollTop = first.offsetTop - scroller.offsetTop;
