@@ -11,6 +11,14 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 const WIDE = { viewport: { width: 1280, height: 800 } };
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
+const picture = {
+  name: 'dot.png',
+  mimeType: 'image/png',
+  buffer: Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64',
+  ),
+};
+
 let browser;
 let server;
 let people = [];
@@ -92,6 +100,51 @@ for (const colorScheme of ['light', 'dark']) {
         } finally {
           wire.stop();
         }
+      });
+
+      test('files, and messages with markup that name the reader', async () => {
+        const room = `#files-${colorScheme}-${screen.viewport.width}`;
+        const ann = await entered(room);
+        const bob = await (await person(server.url, {})).enter(`Bob ${Math.random().toString(36).slice(2, 8)}`, room);
+        const name = await ann.page.locator('#me .name').textContent();
+        await bob.page.setInputFiles('#files', [picture, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('a') }]);
+        await bob.type('Both');
+        await bob.type(`${name}, **look** at *this*: \`code\` and\n\`\`\`\nmore\n\`\`\``);
+        await bob.type('🔔');
+        await ann.page.locator('.tile img[src]').waitFor();
+        await ann.page.locator('.paper', { hasText: 'notes.txt' }).waitFor();
+        await ann.page.locator('.entry', { hasText: '🔔' }).waitFor();
+        await isFine(ann.page);
+        await ann.page.click('.tile button');
+        await ann.page.locator('.zoomed[open]').waitFor();
+        await isFine(ann.page);
+      });
+
+      test('what is being written: commands to choose from, files and why one cannot go', async () => {
+        const { page } = await entered('#lobby');
+        await page.locator('#text').pressSequentially('/');
+        await page.locator('#suggestions li').first().waitFor();
+        await page.keyboard.press('ArrowDown');
+        await isFine(page);
+        await page.fill('#text', '');
+        const large = { name: 'large.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(1_000_001) };
+        await page.setInputFiles('#files', [picture, large]);
+        await page.locator('#tray .problem').waitFor();
+        await page.locator('#tray img').waitFor();
+        await isFine(page);
+      });
+
+      test('invitation and settings', async () => {
+        const { page } = await entered('#lobby');
+        await page.click('#invite-button');
+        await page.locator('#qr path').waitFor();
+        await isFine(page);
+        await page.keyboard.press('Escape');
+        if (screen === PHONE) await page.tap('[popovertarget="sidebar"]');
+        await page.click('#open-settings');
+        await page.selectOption('[name=notify]', 'me');
+        await page.locator('#notify-problem:not(:empty)').waitFor();
+        await isFine(page);
       });
 
       test('rename dialog', async () => {
