@@ -15,7 +15,15 @@ use crate::server::{ConnectionId, Context, network};
 pub(super) struct Budgets {
     commands: Budget,
     /// In bytes.
-    pub(super) files: Budget,
+    files: Budget,
+}
+
+/// What was paid for a file, in bytes, by a session and from an address.
+#[derive(Debug)]
+pub(super) struct Paid {
+    bytes: u32,
+    key: SessionKey,
+    address: Option<IpAddr>,
 }
 
 impl<J: Journal> Chat<J> {
@@ -69,12 +77,61 @@ impl<J: Journal> Chat<J> {
         }
     }
 
-    /// What is left to an address, unless a proxy stands there.
-    pub(super) fn address_budgets(
+    /// The price of a file: its bytes, of the session's quota and of the address's,
+    /// unless a proxy stands there.
+    ///
+    /// # Errors
+    /// How long until there is so much.
+    pub(super) fn pay(
         &mut self,
-        address: Option<IpAddr>,
-        now: Duration,
-    ) -> Option<&mut Budgets> {
+        cx: &Context<'_>,
+        id: ConnectionId,
+        key: SessionKey,
+        bytes: usize,
+    ) -> Result<Paid, Duration> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let (quota, address_quota, now) = (self.quota, self.address_quota, cx.now());
+        let address = cx.address(id);
+        if let Some(session) = self.sessions.get_mut(key) {
+            quota.take_many(&mut session.files, bytes, now)?;
+        }
+        let taken = match self.address_budgets(address, now) {
+            Some(budgets) => address_quota.take_many(&mut budgets.files, bytes, now),
+            None => Ok(()),
+        };
+        if taken.is_err()
+            && let Some(session) = self.sessions.get_mut(key)
+        {
+            quota.give_back_many(&mut session.files, bytes);
+        }
+        taken.map(|()| Paid {
+            bytes,
+            key,
+            address,
+        })
+    }
+
+    /// Gives back what was paid for nothing new.
+    pub(super) fn pay_back(&mut self, paid: Option<Paid>, now: Duration) {
+        let Some(Paid {
+            bytes,
+            key,
+            address,
+        }) = paid
+        else {
+            return;
+        };
+        let (quota, address_quota) = (self.quota, self.address_quota);
+        if let Some(session) = self.sessions.get_mut(key) {
+            quota.give_back_many(&mut session.files, bytes);
+        }
+        if let Some(budgets) = self.address_budgets(address, now) {
+            address_quota.give_back_many(&mut budgets.files, bytes);
+        }
+    }
+
+    /// What is left to an address, unless a proxy stands there.
+    fn address_budgets(&mut self, address: Option<IpAddr>, now: Duration) -> Option<&mut Budgets> {
         let address = address?;
         if address.to_canonical().is_loopback() {
             return None;

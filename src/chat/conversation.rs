@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use log::error;
 
+use super::budgets::Paid;
 use super::journal::{Draft, Entry, File, FileBytes, Job, Journal, Outcome, Page, Person};
 use super::room::{MAX_ENTRIES, MAX_ENTRIES_BYTES, Newest};
 use super::session::{Direct, SessionKey};
@@ -19,8 +20,16 @@ pub(super) enum Pending {
     Entry {
         room: usize,
         id: ConnectionId,
-        key: SessionKey,
         cid: String,
+        /// For what is new.
+        paid: Option<Paid>,
+    },
+    /// An entry that was said before, or has to wait so long.
+    Repeat {
+        room: usize,
+        id: ConnectionId,
+        cid: String,
+        wait: Duration,
     },
     Load {
         room: usize,
@@ -72,9 +81,12 @@ impl<J: Journal> Chat<J> {
         place: usize,
         text: &str,
         cid: &str,
-        file: Option<(File, FileBytes)>,
+        file: Option<(File, FileBytes, Paid)>,
     ) -> Result<(), Error> {
-        let (file, bytes) = file.unzip();
+        let (file, bytes, paid) = match file {
+            Some((file, bytes, paid)) => (Some(Box::new(file)), Some(bytes), Some(paid)),
+            None => (None, None, None),
+        };
         let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get(key))
         else {
             return Err(ErrorCode::NotJoined.into());
@@ -86,18 +98,21 @@ impl<J: Journal> Chat<J> {
                 time: millis(cx.unix_time()),
                 text: text.to_owned(),
                 cid: cid.to_owned(),
-                file: file.map(Box::new),
+                file,
             },
             secret: Arc::clone(&session.secret),
             bytes,
         };
-        self.journal.submit(job).map_err(|_| busy())?;
+        if self.journal.submit(job).is_err() {
+            self.pay_back(paid, cx.now());
+            return Err(busy());
+        }
         room.pending += 1;
         self.pending.push_back(Pending::Entry {
             room: place,
             id,
-            key,
             cid: cid.to_owned(),
+            paid,
         });
         Ok(())
     }
@@ -237,15 +252,26 @@ impl<J: Journal> Chat<J> {
                 return;
             };
             match pending {
-                Pending::Entry { room, id, key, cid } => {
-                    match &outcome {
-                        Outcome::Appended(entry) if entry.draft.file.is_some() => {
-                            self.settle(key, &cid, cx.now());
-                        }
-                        Outcome::Appended(_) => {}
-                        _ => self.refund(key, &cid),
+                Pending::Entry {
+                    room,
+                    id,
+                    cid,
+                    paid,
+                } => {
+                    if !matches!(outcome, Outcome::Appended(_)) {
+                        self.pay_back(paid, cx.now());
                     }
-                    self.entry_done(cx, room, id, &cid, outcome);
+                    let otherwise = ErrorCode::Storage.into();
+                    self.entry_done(cx, room, id, &cid, outcome, otherwise);
+                }
+                Pending::Repeat {
+                    room,
+                    id,
+                    cid,
+                    wait,
+                } => {
+                    let otherwise = Error::from(ErrorCode::Quota).retry_ms(millis(wait).max(1));
+                    self.entry_done(cx, room, id, &cid, outcome, otherwise);
                 }
                 Pending::Load { room } => self.loaded(cx, room, outcome),
                 Pending::History {
@@ -269,6 +295,7 @@ impl<J: Journal> Chat<J> {
         id: ConnectionId,
         cid: &str,
         outcome: Outcome,
+        otherwise: Error,
     ) {
         let tab = self.session_of(id).and_then(|key| self.tab(key, id));
         let has_left = tab.is_some_and(|tab| !tab.rooms.contains(&place));
@@ -287,7 +314,7 @@ impl<J: Journal> Chat<J> {
                 room.newest.push(entry.seq, json);
             }
             Outcome::Repeated(entry) => cx.send(id, &wire::entry_json(&entry)),
-            _ => cx.send(id, &Error::from(ErrorCode::Storage).to_json(Some(cid))),
+            _ => cx.send(id, &otherwise.to_json(Some(cid))),
         }
         self.unload_if_unused(place);
     }

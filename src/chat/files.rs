@@ -1,6 +1,5 @@
-//! Files: how they come in, who pays for them, and how they are given out.
+//! Files: how they come in, and how they are given out.
 
-use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,18 +9,8 @@ use super::journal::{File, FileBytes, Job, Journal, Outcome};
 use super::media::Media;
 use super::session::SessionKey;
 use super::wire::{self, Command, Error, ErrorCode};
-use super::{Chat, millis, names};
-use crate::server::{ConnectionId, Context, network};
-
-/// What somebody has paid for a file.
-#[derive(Debug)]
-pub(super) struct Charge {
-    cid: String,
-    bytes: u32,
-    address: Option<IpAddr>,
-    /// It was for something: the file is kept.
-    is_kept: bool,
-}
+use super::{Chat, names};
+use crate::server::{ConnectionId, Context};
 
 /// Who waits for which files, and what of the answers is on its way.
 #[derive(Debug, Default)]
@@ -119,94 +108,41 @@ impl<J: Journal> Chat<J> {
             media: Media::of(bytes),
             size: bytes.len() as u64,
         };
-        let is_charged = self.charge(cx, id, key, cid, bytes.len())?;
-        let done = self.append(cx, id, key, place, text, cid, Some((file, bytes.into())));
-        if done.is_err() && is_charged {
-            self.refund(key, cid);
+        match self.pay(cx, id, key, bytes.len()) {
+            Ok(paid) => {
+                let file = Some((file, bytes.into(), paid));
+                self.append(cx, id, key, place, text, cid, file)
+            }
+            Err(wait) => self.repeat(id, key, place, cid, wait),
         }
-        done
     }
 
-    /// Takes the price of a file; whether it was not paid already. It is what
-    /// counts how much is kept for somebody, so a file that is sent again is free.
-    fn charge(
+    /// Answers a file that there is no quota for, if it is kept already.
+    fn repeat(
         &mut self,
-        cx: &Context<'_>,
         id: ConnectionId,
         key: SessionKey,
+        place: usize,
         cid: &str,
-        bytes: usize,
-    ) -> Result<bool, Error> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let (quota, address_quota, now) = (self.quota, self.address_quota, cx.now());
-        let Some(session) = self.sessions.get_mut(key) else {
-            return Ok(false);
+        wait: Duration,
+    ) -> Result<(), Error> {
+        let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get(key))
+        else {
+            return Err(ErrorCode::NotJoined.into());
         };
-        if session.charges.iter().any(|charge| charge.cid == cid) {
-            return Ok(false);
-        }
-        let mut taken = quota.take_many(&mut session.files, bytes, now);
-        let address = cx.address(id);
-        if taken.is_ok()
-            && let Some(budgets) = self.address_budgets(address, now)
-        {
-            taken = address_quota.take_many(&mut budgets.files, bytes, now);
-            if taken.is_err()
-                && let Some(session) = self.sessions.get_mut(key)
-            {
-                quota.give_back_many(&mut session.files, bytes);
-            }
-        }
-        taken.map_err(|wait| Error::from(ErrorCode::Quota).retry_ms(millis(wait).max(1)))?;
-        if let Some(session) = self.sessions.get_mut(key) {
-            if session.charges.len() >= MAX_CHARGES {
-                session.charges.pop_front();
-            }
-            session.charges.push_back(Charge {
-                cid: cid.to_owned(),
-                bytes,
-                address,
-                is_kept: false,
-            });
-        }
-        Ok(true)
-    }
-
-    /// What was paid for is kept. A second time it is for a file that is gone
-    /// since: that has its price too, or the next one is not free any more.
-    pub(super) fn settle(&mut self, key: SessionKey, cid: &str, now: Duration) {
-        let quota = self.quota;
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
+        let job = Job::Find {
+            person: session.person.id.clone(),
+            cid: cid.to_owned(),
         };
-        let place = session.charges.iter().position(|charge| charge.cid == cid);
-        let Some(charge) = place.and_then(|place| session.charges.get_mut(place)) else {
-            return;
-        };
-        let was_kept = core::mem::replace(&mut charge.is_kept, true);
-        let bytes = charge.bytes;
-        if was_kept && quota.take_many(&mut session.files, bytes, now).is_err() {
-            session.charges.retain(|charge| charge.cid != cid);
-        }
-    }
-
-    /// Gives back what was paid for nothing.
-    pub(super) fn refund(&mut self, key: SessionKey, cid: &str) {
-        let (quota, address_quota) = (self.quota, self.address_quota);
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        let is_vain = |charge: &Charge| charge.cid == cid && !charge.is_kept;
-        let place = session.charges.iter().position(is_vain);
-        let Some(charge) = place.and_then(|place| session.charges.remove(place)) else {
-            return;
-        };
-        quota.give_back_many(&mut session.files, charge.bytes);
-        let budgets = charge.address.map(network);
-        let budgets = budgets.and_then(|network| self.addresses.get_mut(&network));
-        if let Some(budgets) = budgets {
-            address_quota.give_back_many(&mut budgets.files, charge.bytes);
-        }
+        self.journal.submit(job).map_err(|_| busy())?;
+        room.pending += 1;
+        self.pending.push_back(Pending::Repeat {
+            room: place,
+            id,
+            cid: cid.to_owned(),
+            wait,
+        });
+        Ok(())
     }
 
     pub(super) fn fetch(
@@ -322,9 +258,6 @@ impl<J: Journal> Chat<J> {
         }
     }
 }
-
-/// How many files of a session are known to be paid for.
-const MAX_CHARGES: usize = 64;
 
 /// How many files are read or at hand at once.
 const MAX_FILES: usize = 4;

@@ -65,6 +65,13 @@ pub enum Job {
         /// What is in the file, where the draft has one.
         bytes: Option<FileBytes>,
     },
+    /// Give what is kept of this author under this `cid`.
+    Find {
+        /// The author's id.
+        person: String,
+        /// What the author calls the entry.
+        cid: String,
+    },
     /// Give the newest `limit` entries of a room, which is in use from now on.
     Load {
         /// The room.
@@ -171,6 +178,8 @@ pub enum Outcome {
     Appended(Entry),
     /// It was kept before, and this is what was kept then. Nothing has changed.
     Repeated(Entry),
+    /// Nothing is kept under this `cid`.
+    Unknown,
     /// A room's newest entries, ascending.
     Loaded {
         /// Names the numbering.

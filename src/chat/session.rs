@@ -9,7 +9,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest as _, Sha1};
 use slab::Slab;
 
-use super::files::Charge;
 use super::journal::{KnownSession, Person, SecretHash};
 use super::limits::Budget;
 use super::names;
@@ -41,8 +40,6 @@ pub(super) struct Session {
     pub(super) budget: Budget,
     /// How much may be sent in files, in bytes.
     pub(super) files: Budget,
-    /// What was paid for the last files.
-    pub(super) charges: VecDeque<Charge>,
     /// Its last direct messages.
     directs: VecDeque<Direct>,
     pub(super) secret: SecretHash,
@@ -138,7 +135,6 @@ impl Sessions {
             tabs: Vec::new(),
             budget: Budget::default(),
             files: Budget::default(),
-            charges: VecDeque::new(),
             directs: VecDeque::new(),
             secret: Arc::clone(&secret),
             has_name: false,

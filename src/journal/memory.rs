@@ -90,10 +90,10 @@ impl MemoryJournal {
     }
 
     fn append(&mut self, draft: Draft, bytes: Option<FileBytes>) -> Outcome {
-        let key = self.key(&draft);
-        if let Some(entry) = self.known(key, &draft) {
+        if let Some(entry) = self.known(&draft.from.id, &draft.cid) {
             return Outcome::Repeated(entry.clone());
         }
+        let key = self.key(&draft.from.id, &draft.cid);
         let Some(ring) = self.ring(&draft.room) else {
             return Outcome::Failed;
         };
@@ -154,15 +154,15 @@ impl MemoryJournal {
     }
 
     /// What was kept of this author under this `cid`.
-    fn known(&self, key: u64, draft: &Draft) -> Option<&Entry> {
-        let (room, seq) = self.by_cid.get(&key)?;
+    fn known(&self, person: &str, cid: &str) -> Option<&Entry> {
+        let (room, seq) = self.by_cid.get(&self.key(person, cid))?;
         let entry = self.rooms.get(room)?.get(*seq)?;
-        let is_same = entry.draft.from.id == draft.from.id && entry.draft.cid == draft.cid;
+        let is_same = entry.draft.from.id == person && entry.draft.cid == cid;
         is_same.then_some(entry)
     }
 
-    fn key(&self, draft: &Draft) -> u64 {
-        self.hashes.hash_one((&draft.from.id, &draft.cid))
+    fn key(&self, person: &str, cid: &str) -> u64 {
+        self.hashes.hash_one((person, cid))
     }
 
     fn drop_oldest(&mut self, room: &Arc<str>) {
@@ -181,7 +181,8 @@ impl MemoryJournal {
         if entry.draft.file.is_some() {
             self.forget_file(&(Arc::clone(&entry.draft.room), entry.seq));
         }
-        if let Slot::Occupied(slot) = self.by_cid.entry(self.key(&entry.draft))
+        let Draft { from, cid, .. } = &entry.draft;
+        if let Slot::Occupied(slot) = self.by_cid.entry(self.key(&from.id, cid))
             && slot.get().1 == entry.seq
             && slot.get().0 == entry.draft.room
         {
@@ -241,6 +242,10 @@ impl Journal for MemoryJournal {
         }
         let outcome = match job {
             Job::Append { draft, bytes, .. } => self.append(draft, bytes),
+            Job::Find { person, cid } => match self.known(&person, &cid) {
+                Some(entry) => Outcome::Repeated(entry.clone()),
+                None => Outcome::Unknown,
+            },
             Job::Load { room, limit } => self.load(&room, limit),
             Job::History { room, page, limit } => {
                 let page = self.rooms.get(&room).map(|ring| ring.page(page, limit));

@@ -124,7 +124,10 @@ impl Book {
         }
         | Job::Load { room, .. }
         | Job::History { room, .. }
-        | Job::Fetch { room, .. }) = job;
+        | Job::Fetch { room, .. }) = job
+        else {
+            return;
+        };
         let key = |epoch: &String| (room.to_string(), epoch.clone());
         match outcome {
             Outcome::Loaded { epoch, seq, .. } => {

@@ -190,7 +190,7 @@ fn cost_of(job: &Job) -> Cost {
             size_of::<Job>() + draft.text.len(),
             bytes.as_ref().map_or(0, |bytes| bytes.len()),
         ),
-        Job::Load { .. } | Job::History { .. } => (store::MAX_PAGE_BYTES, 0),
+        Job::Find { .. } | Job::Load { .. } | Job::History { .. } => (store::MAX_PAGE_BYTES, 0),
         Job::Fetch { limit, .. } => (size_of::<Job>(), *limit),
     };
     Cost { bytes, file_bytes }

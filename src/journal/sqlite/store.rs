@@ -132,15 +132,16 @@ fn file_of(row: &Row<'_>, column: usize) -> Result<Option<File>> {
 }
 
 /// What was kept under this `cid` of this person.
-pub(super) fn known(connection: &Connection, person: &str, cid: &str) -> Result<Entry> {
+pub(super) fn known(connection: &Connection, person: &str, cid: &str) -> Result<Option<Entry>> {
     let mut select = connection.prepare_cached(
         "SELECT entries.seq, time, person, entries.name, cid, text, file, media, size, rooms.name
          FROM entries JOIN rooms ON rooms.id = entries.room WHERE person = ?1 AND cid = ?2",
     )?;
-    select.query_row([person, cid], |row| {
+    let known = select.query_row([person, cid], |row| {
         let room: String = row.get(9)?;
         entry(row, &room.into())
-    })
+    });
+    known.optional()
 }
 
 /// Some entries of a room, ascending, and whether there are more in that

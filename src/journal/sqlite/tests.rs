@@ -213,6 +213,23 @@ fn repeat_gives_what_was_kept_then_in_the_same_batch_and_after_the_end() {
 }
 
 #[test]
+fn what_is_kept_under_a_cid_is_found_and_what_is_not_is_unknown() {
+    let folder = Folder::new();
+    let mut desk = Desk::open(&folder.file());
+    desk.say("lobby", "x");
+    let mut find = |person: &str, cid: &str| {
+        let (person, cid) = (person.into(), cid.into());
+        desk.ask(Job::Find { person, cid })
+    };
+    let Outcome::Repeated(entry) = find("a", "x") else {
+        panic!("unknown");
+    };
+    assert_eq!((entry.seq, &*entry.draft.room), (1, "lobby"));
+    assert_eq!(find("a", "y"), Outcome::Unknown);
+    assert_eq!(find("b", "x"), Outcome::Unknown);
+}
+
+#[test]
 fn pages_go_both_ways_and_tell_whether_there_is_more() {
     let folder = Folder::new();
     let mut desk = Desk::open(&folder.file());

@@ -256,6 +256,7 @@ impl Writer {
                 secret,
                 bytes,
             }) => self.append(draft, secret, bytes.as_deref())?,
+            Order::Do(Job::Find { person, cid }) => Done::Other(self.find(person, cid)?),
             Order::Do(Job::Load { room, limit }) => Done::Other(self.load(room, *limit)?),
             Order::Do(Job::History { room, page, limit }) => {
                 Done::Other(self.history(room, *page, *limit)?)
@@ -290,8 +291,7 @@ impl Writer {
         };
         let Person { id: person, .. } = &draft.from;
         if !store::insert(connection, id, room.seq + 1, draft)? {
-            let entry = store::known(connection, person, &draft.cid)?;
-            return Ok(Done::Other(Outcome::Repeated(entry)));
+            return Ok(Done::Other(self.find(person, &draft.cid)?));
         }
         room.seq += 1;
         if let Some(bytes) = bytes {
@@ -311,6 +311,11 @@ impl Writer {
             store::delete_up_to(connection, id, room.gone)?;
         }
         Ok(Done::Appended(room.seq))
+    }
+
+    fn find(&self, person: &str, cid: &str) -> rusqlite::Result<Outcome> {
+        let known = store::known(&self.database.connection, person, cid)?;
+        Ok(known.map_or(Outcome::Unknown, Outcome::Repeated))
     }
 
     fn load(&mut self, name: &Arc<str>, limit: usize) -> rusqlite::Result<Outcome> {
