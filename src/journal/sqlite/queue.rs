@@ -3,7 +3,7 @@
 use core::mem;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A queue from one thread to another. Who takes leaves an empty queue for the
 /// full one: that holds the lock for a moment only, and neither thread has to
@@ -67,20 +67,19 @@ impl<T> Queue<T> {
     /// Puts what there is, or what comes first until then, into `taken`, which
     /// is empty.
     pub(super) fn wait(&self, taken: &mut VecDeque<T>, until: Instant) -> Taken {
-        let mut state = self.lock();
-        while state.items.is_empty() {
-            if state.is_closed {
-                return Taken::Closed;
-            }
-            let rest = until.saturating_duration_since(Instant::now());
-            if rest == Duration::ZERO {
-                return Taken::Nothing;
-            }
-            let waited = self.changed.wait_timeout(state, rest);
-            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        }
+        let rest = until.saturating_duration_since(Instant::now());
+        let is_idle = |state: &mut State<T>| state.items.is_empty() && !state.is_closed;
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), rest, is_idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = waited.0;
         mem::swap(&mut state.items, taken);
-        Taken::Items
+        match (taken.is_empty(), state.is_closed) {
+            (false, _) => Taken::Items,
+            (true, true) => Taken::Closed,
+            (true, false) => Taken::Nothing,
+        }
     }
 
     /// Nothing comes any more.
