@@ -11,7 +11,7 @@
 //! | [`mod@file`] | opens the database, or says why not; its schema and versions |
 //! | `queue` | what passes between it and the server |
 //! | `store` | the statements |
-//! | `writer` | the thread: batches, failures, what is done aside |
+//! | `writer` | the thread: batches and failures; in `chores` what is done aside |
 //!
 //! The tables are described in [`mod@file`]; other programs may read them while the
 //! server runs.
@@ -37,7 +37,7 @@ mod writer;
 
 pub use self::file::{Database, Durability, OpenError};
 use self::queue::Queue;
-use self::writer::{Keep, Order, Writer};
+use self::writer::{Order, Writer};
 
 /// How long entries are kept; 0 means for ever.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +51,38 @@ pub struct Retention {
     /// How many sessions, those that said something last. Beyond 30 days of
     /// silence none is.
     pub sessions: usize,
+}
+
+/// The same in plain bounds.
+#[derive(Clone, Copy, Debug)]
+struct Keep {
+    messages: u64,
+    /// In bytes.
+    files: u64,
+    time: Option<Duration>,
+    sessions: usize,
+}
+
+impl From<Retention> for Keep {
+    fn from(retention: Retention) -> Self {
+        let Retention {
+            messages,
+            days,
+            files,
+            sessions,
+        } = retention;
+        let days = u64::try_from(days).unwrap_or(u64::MAX);
+        let or_all = |most| if most == 0 { u64::MAX } else { most as u64 };
+        Keep {
+            messages: or_all(messages),
+            files: or_all(files),
+            time: (days > 0).then(|| Duration::from_secs(days.saturating_mul(SECONDS_PER_DAY))),
+            sessions: match sessions {
+                0 => usize::MAX,
+                sessions => sessions,
+            },
+        }
+    }
 }
 
 /// Keeps entries in a file. Ends with what was submitted done and kept.
@@ -204,3 +236,5 @@ const MAX_BYTES: usize = 8 << 20;
 
 /// How long the end may take, when all is answered.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;

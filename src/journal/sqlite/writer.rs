@@ -4,16 +4,18 @@ use core::mem;
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use rusqlite::Connection;
 
-use super::Retention;
+use super::Keep;
 use super::file::{Database, Durability, boot};
 use super::queue::{Queue, Taken};
 use super::store::{self, Room};
 use crate::chat::{Draft, Entry, Job, Outcome, Page, Person};
+
+mod chores;
 
 /// What the thread is asked to do.
 #[derive(Debug)]
@@ -31,38 +33,6 @@ enum Done {
     Other(Outcome),
     /// Nothing is said of that.
     Unloaded,
-}
-
-/// What is kept for how long.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Keep {
-    pub(super) messages: u64,
-    /// In bytes.
-    pub(super) files: u64,
-    pub(super) time: Option<Duration>,
-    pub(super) sessions: usize,
-}
-
-impl From<Retention> for Keep {
-    fn from(retention: Retention) -> Self {
-        let Retention {
-            messages,
-            days,
-            files,
-            sessions,
-        } = retention;
-        let days = u64::try_from(days).unwrap_or(u64::MAX);
-        let or_all = |most| if most == 0 { u64::MAX } else { most as u64 };
-        Keep {
-            messages: or_all(messages),
-            files: or_all(files),
-            time: (days > 0).then(|| Duration::from_secs(days.saturating_mul(SECONDS_PER_DAY))),
-            sessions: match sessions {
-                0 => usize::MAX,
-                sessions => sessions,
-            },
-        }
-    }
 }
 
 pub(super) struct Writer {
@@ -96,7 +66,7 @@ impl Writer {
             is_unclean: false,
             is_failing: false,
             checkpoint_at: None,
-            sweep_at: Instant::now() + SWEEP_DELAY,
+            sweep_at: Instant::now() + chores::SWEEP_DELAY,
             swept: 0,
         }
     }
@@ -351,70 +321,6 @@ impl Writer {
         Ok(Outcome::Fetched(found))
     }
 
-    /// Does what is due aside, a small step at a time.
-    fn do_chores(&mut self) {
-        let now = Instant::now();
-        if self.checkpoint_at.is_some_and(|at| at <= now) {
-            self.checkpoint_at = None;
-            let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
-            if let Err(error) = self
-                .database
-                .connection
-                .query_row(checkpoint, [], |_| Ok(()))
-            {
-                warn!("{}: {error}", self.database.path.display());
-            }
-        }
-        if self.sweep_at <= now {
-            let is_over = !self.sweep().unwrap_or_else(|error| {
-                warn!("{}: {error}", self.database.path.display());
-                false
-            });
-            if is_over {
-                self.swept = 0;
-            }
-            self.sweep_at = now + if is_over { SWEEP_PAUSE } else { SWEEP_INTERVAL };
-        }
-    }
-
-    /// Looks through one more room for what is to go; whether that is not all.
-    pub(super) fn sweep(&mut self) -> rusqlite::Result<bool> {
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = since_1970.unwrap_or_default();
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let before = |time: Duration| millis(now.saturating_sub(time));
-        let connection = &self.database.connection;
-        let Some((id, name, seq)) = store::next_room(connection, self.swept)? else {
-            let (since, most) = (before(KEEP_SESSIONS), self.keep.sessions);
-            self.seen.clear();
-            self.transact(|writer| {
-                store::forget_sessions(&writer.database.connection, since, most)
-            })?;
-            return Ok(false);
-        };
-        let up_to = seq.saturating_sub(self.keep.messages);
-        let before = self.keep.time.map_or(0, before);
-        let overdue = store::overdue(connection, id, up_to, before, SWEEP_STEP)?;
-        let in_use = self.rooms.contains_key(name.as_str());
-        if overdue.last.is_some() || (overdue.is_all && !in_use) {
-            let last = overdue.last.unwrap_or_default();
-            self.transact(|writer| {
-                store::delete_up_to(&writer.database.connection, id, last)?;
-                if overdue.is_all && !in_use {
-                    store::delete_room(&writer.database.connection, id)?;
-                }
-                Ok(())
-            })?;
-            if let Some(room) = self.rooms.get_mut(name.as_str()) {
-                room.gone = room.gone.max(last);
-            }
-        }
-        if overdue.is_rest {
-            self.swept = id;
-        }
-        Ok(true)
-    }
-
     fn fail(&mut self, why: &rusqlite::Error) {
         if !mem::replace(&mut self.is_failing, true) {
             let file = self.database.path.display();
@@ -461,15 +367,6 @@ const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 /// each: after that, messages are refused, and reading goes on.
 const BUSY_TRIES: u32 = 10;
 
-/// After the start, between two rooms that are looked through for what is to go,
-/// and before all of them are again.
-const SWEEP_DELAY: Duration = Duration::from_secs(10);
-const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
-const SWEEP_PAUSE: Duration = Duration::from_secs(600);
-
-/// How many entries go at once.
-const SWEEP_STEP: usize = 500;
-
 /// So many more entries than are to be kept may be there, and how many go at
 /// once then, at the most.
 const PRUNE_SLACK: u64 = 64;
@@ -477,8 +374,3 @@ const PRUNE_STEP: u64 = 2 * PRUNE_SLACK;
 
 /// Of how many people it is known when that was noted.
 const MAX_SEEN: usize = 10_000;
-
-/// How long a session is known that says nothing.
-const KEEP_SESSIONS: Duration = Duration::from_secs(30 * SECONDS_PER_DAY);
-
-const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
