@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { after, afterEach, before, describe, test } from 'node:test';
-import { launch, Person, startServer, startWire } from './harness.mjs';
+import { describe, test } from 'node:test';
+import { stage } from './harness.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -19,41 +19,21 @@ const picture = {
   ),
 };
 
-let browser;
-let server;
-let people = [];
-
-before(async () => {
-  server = await startServer('--db', 'none');
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-afterEach(async () => {
-  for (const person of people.splice(0)) await person.leave();
-});
+const scene = stage('--db', 'none');
 
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, screen] of [['wide', WIDE], ['on a phone', PHONE]]) {
     describe(`${colorScheme}, ${size}`, () => {
       const options = { ...screen, colorScheme };
 
-      async function person(url = server.url, more = options) {
-        const one = await Person.at(browser, url, more);
-        people.push(one);
+      async function person(more) {
+        const one = await scene.person({ ...options, ...more });
         // The page's policy forbids scripts that are not its own; the browser may add one.
         await one.page.addInitScript(axe);
         return one;
       }
 
-      async function entered(path, url) {
-        const one = await person(url);
-        return one.enter(`Ann ${Math.random().toString(36).slice(2, 8)}`, path);
-      }
+      const entered = async more => (await person(more)).enter('Ann');
 
       test('first visit, and a name that is refused', async () => {
         const { page } = await (await person()).visit();
@@ -65,23 +45,21 @@ for (const colorScheme of ['light', 'dark']) {
       });
 
       test('empty room', async () => {
-        const { page } = await entered(`#empty-${colorScheme}-${screen.viewport.width}`);
+        const { page } = await entered();
         await page.locator('#empty').waitFor();
         await isFine(page);
       });
 
       test('room with messages of all kinds', async () => {
-        const room = `#room-${colorScheme}-${screen.viewport.width}`;
-        const ann = await entered(room);
-        const bob = await (await person(server.url, {})).enter(`Bob ${Math.random().toString(36).slice(2, 8)}`, room);
+        const ann = await entered();
+        const bob = await scene.enter('Bob');
         await ann.say('A link: https://example.org/ and two\nlines');
         await ann.say('Once more');
         await bob.say('/me waves');
         await bob.say('Plain');
         await ann.type('/who');
         await ann.page.locator('.notice').waitFor();
-        const name = await ann.page.locator('#me .name').textContent();
-        await bob.type(`/msg "${name}" between us`);
+        await bob.type('/msg Ann between us');
         await ann.page.locator('.direct').waitFor();
         await bob.page.locator('#text').pressSequentially('Hm');
         await ann.page.locator('#typing', { hasText: 'typing' }).waitFor();
@@ -89,27 +67,20 @@ for (const colorScheme of ['light', 'dark']) {
       });
 
       test('connection lost, with a message that waits', async () => {
-        const wire = await startWire(server.url);
-        try {
-          const ann = await entered('#lost', wire.url);
-          wire.cut();
-          await ann.disconnected();
-          await ann.type('Wait for me');
-          await ann.page.locator('.pending').waitFor();
-          await isFine(ann.page);
-        } finally {
-          wire.stop();
-        }
+        const ann = await entered({ url: scene.wire.url });
+        scene.wire.cut();
+        await ann.disconnected();
+        await ann.type('Wait for me');
+        await ann.page.locator('.pending').waitFor();
+        await isFine(ann.page);
       });
 
       test('files, and messages with markup that name the reader', async () => {
-        const room = `#files-${colorScheme}-${screen.viewport.width}`;
-        const ann = await entered(room);
-        const bob = await (await person(server.url, {})).enter(`Bob ${Math.random().toString(36).slice(2, 8)}`, room);
-        const name = await ann.page.locator('#me .name').textContent();
+        const ann = await entered();
+        const bob = await scene.enter('Bob');
         await bob.page.setInputFiles('#files', [picture, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('a') }]);
         await bob.type('Both');
-        await bob.type(`${name}, **look** at *this*: \`code\` and\n\`\`\`\nmore\n\`\`\``);
+        await bob.type(`Ann, **look** at *this*: \`code\` and\n\`\`\`\nmore\n\`\`\``);
         await bob.type('🔔');
         await ann.page.locator('.tile img[src]').waitFor();
         await ann.page.locator('.paper', { hasText: 'notes.txt' }).waitFor();
@@ -121,7 +92,7 @@ for (const colorScheme of ['light', 'dark']) {
       });
 
       test('what is being written: commands to choose from, files and why one cannot go', async () => {
-        const { page } = await entered('#lobby');
+        const { page } = await entered();
         await page.locator('#text').pressSequentially('/');
         await page.locator('#suggestions li').first().waitFor();
         await page.keyboard.press('ArrowDown');
@@ -135,7 +106,7 @@ for (const colorScheme of ['light', 'dark']) {
       });
 
       test('invitation and settings', async () => {
-        const { page } = await entered('#lobby');
+        const { page } = await entered();
         await page.click('#invite-button');
         await page.locator('#qr path').waitFor();
         await isFine(page);
@@ -148,7 +119,7 @@ for (const colorScheme of ['light', 'dark']) {
       });
 
       test('rename dialog', async () => {
-        const { page } = await entered('#lobby');
+        const { page } = await entered();
         if (screen === PHONE) await page.tap('[popovertarget="sidebar"]');
         await page.click('#me');
         await page.locator('#rename[open]').waitFor();
@@ -175,7 +146,7 @@ for (const colorScheme of ['light', 'dark']) {
       if (screen !== PHONE) return;
 
       test('drawers of rooms and people', async () => {
-        const { page } = await entered('#lobby');
+        const { page } = await entered();
         for (const drawer of ['sidebar', 'people']) {
           await page.tap(`[popovertarget="${drawer}"]`);
           await page.locator(`#${drawer}:popover-open`).waitFor();

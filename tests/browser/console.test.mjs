@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import net from 'node:net';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { before, beforeEach, describe, test } from 'node:test';
 import { hexDump, parseHex } from '../../www/console/bytes.js';
 import { explain } from '../../www/console/codes.js';
 import english from '../../www/console/languages/en.js';
 import russian from '../../www/console/languages/ru.js';
-import { launch, Person, startServer, until } from './harness.mjs';
+import { stage, until } from './harness.mjs';
 
 describe('bytes and codes', () => {
   test('bytes are read from hexadecimal digits, and nothing else is', () => {
@@ -46,34 +46,20 @@ describe('bytes and codes', () => {
 });
 
 describe('console', () => {
-  let browser;
-  let server;
+  const scene = stage('--db', 'none');
   let echo;
   let ann;
   let page;
 
   before(async () => {
-    browser = await launch();
+    echo = await startEcho();
   });
-
-  after(() => browser?.close());
 
   beforeEach(async () => {
-    server = await startServer('--db', 'none');
-    echo = await startEcho();
-    ann = await Person.at(browser, server.url);
+    ann = await scene.person();
     ({ page } = ann);
-  });
-
-  afterEach(async () => {
-    try {
-      // Other servers are what the console is for.
-      ann.problems = ann.problems.filter(problem => !problem.startsWith('socket to '));
-      await ann.leave();
-    } finally {
-      echo.stop();
-      await server.stop();
-    }
+    // Other servers are what the console is for.
+    page.removeAllListeners('websocket');
   });
 
   const line = text => page.locator('#log li', { hasText: text });
@@ -114,7 +100,7 @@ describe('console', () => {
   });
 
   test('bytes go out from hex and files, and come in as a Blob or an ArrayBuffer', async () => {
-    await connect(echo.url);
+    await connect(echo);
     await line('Open').waitFor();
     await page.click('#kind span:text-is("Bytes in hex")');
     await page.fill('#payload', '00 56 65 63 68 65 ff');
@@ -144,7 +130,7 @@ describe('console', () => {
     await line('Open').nth(2).waitFor();
     await hangUp('1001');
     await page.locator('#hang-up-problem', { hasText: 'The browser refuses' }).waitFor();
-    await server.down('SIGTERM');
+    await scene.server.down('SIGTERM');
     await line('1012 Service Restart').filter({ hasText: 'Reason: retry_ms=' }).waitFor();
     assert.equal(await state('readyState').textContent(), '3 CLOSED');
   });
@@ -152,7 +138,7 @@ describe('console', () => {
   test('lost connection is told to be not clean', async () => {
     await connect();
     await line('Open').waitFor();
-    await server.down('SIGKILL');
+    await scene.server.down('SIGKILL');
     await line('1006 Abnormal Closure').filter({ hasText: 'not clean' }).waitFor();
   });
 
@@ -168,7 +154,7 @@ describe('console', () => {
   });
 
   test('log keeps the newest five hundred lines and can be cleared', async () => {
-    await connect(echo.url);
+    await connect(echo);
     await line('Open').waitFor();
     await page.fill('#payload', '<b>one</b>');
     await page.evaluate(() => {
@@ -186,19 +172,18 @@ describe('console', () => {
   });
 
   test('console speaks Russian to those who do', async () => {
-    const olelko = await Person.at(browser, server.url, { locale: 'ru-RU' });
+    const olelko = await scene.person({ locale: 'ru-RU' });
     await olelko.visit('console/');
     await olelko.page.locator('#connect', { hasText: 'Подключиться' }).waitFor();
     await olelko.page.click('#connect');
     await olelko.page.locator('#log li', { hasText: 'Открыто' }).waitFor();
     assert.equal(await olelko.page.title(), 'консоль · Veche');
     assert.equal(await olelko.page.locator('html').getAttribute('lang'), 'ru');
-    await olelko.leave();
   });
 
   test('console is found under the path of a proxy, with and without the slash', async () => {
     const proxy = http.createServer((request, response) => {
-      http.get(new URL(request.url.replace(/^\/chat\//, ''), server.url), answer => {
+      http.get(new URL(request.url.replace(/^\/chat\//, ''), scene.server.url), answer => {
         response.writeHead(answer.statusCode, answer.headers);
         answer.pipe(response);
       });
@@ -206,24 +191,23 @@ describe('console', () => {
     await new Promise(resolve => proxy.listen(0, '127.0.0.1', resolve));
     proxy.unref();
     const { port } = proxy.address();
-    const visitor = await Person.at(browser, `http://127.0.0.1:${port}/chat/`);
+    const visitor = await scene.person({ url: `http://127.0.0.1:${port}/chat/` });
     for (const path of ['console', 'console/']) {
       await visitor.visit(path);
       await until(async () =>
         assert.equal(await visitor.page.inputValue('#address'), `ws://127.0.0.1:${port}/chat/ws`));
     }
-    await visitor.leave();
   });
 
   test('console alone may connect elsewhere', async () => {
     const policy = async path =>
-      /connect-src ([^;]*)/.exec((await fetch(server.url + path)).headers.get('content-security-policy'))[1];
+      /connect-src ([^;]*)/.exec((await fetch(scene.server.url + path)).headers.get('content-security-policy'))[1];
     assert.equal(await policy(''), "'self'");
     assert.equal(await policy('console/'), "'self' ws: wss:");
   });
 });
 
-/** Returns every short message as it came, and every Close. */
+/** A server that returns every short message as it came, and every Close; its address. */
 async function startEcho() {
   const server = net.createServer(socket => {
     let rest = null;
@@ -250,8 +234,6 @@ async function startEcho() {
     });
   });
   await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `ws://127.0.0.1:${server.address().port}/`,
-    stop: () => server.close(),
-  };
+  server.unref();
+  return `ws://127.0.0.1:${server.address().port}/`;
 }

@@ -2,42 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launch, Person, startServer, startWire, until } from './harness.mjs';
+import { describe, test } from 'node:test';
+import { stage, startServer, until } from './harness.mjs';
 
 const LIMIT = 100_000;
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-let browser;
-let server;
-let people;
-
-before(async () => {
-  browser = await launch();
-});
-
-after(() => browser?.close());
-
-beforeEach(async () => {
-  people = [];
-  server = await startServer('--db', 'none', '--max-file-bytes', `${LIMIT}`);
-});
-
-afterEach(async () => {
-  try {
-    for (const person of people) await person.leave();
-  } finally {
-    await server.stop();
-  }
-});
-
-async function person(url = server.url, options = {}) {
-  const one = await Person.at(browser, url, options);
-  people.push(one);
-  return one;
-}
-
-const enter = async (name, options) => (await person(server.url, options)).enter(name);
+const scene = stage('--db', 'none', '--max-file-bytes', `${LIMIT}`);
+const { person, enter } = scene;
 
 /** A picture of one colour; in noise it does not compress. */
 async function picture({ page }, { width = 40, height = 30, type = 'image/png', noise = false } = {}) {
@@ -170,8 +142,8 @@ describe('sending', () => {
   });
 
   test('server that takes no files is offered none', async () => {
-    await server.stop();
-    server = await startServer('--db', 'none', '--max-file-bytes', '0');
+    await scene.server.stop();
+    scene.server = await startServer('--db', 'none', '--max-file-bytes', '0');
     const ann = await enter('Ann');
     assert.ok(await ann.page.locator('#attach').isHidden());
     for (const type of ['paste', 'dragover', 'drop']) await transfer(ann, type, 'a.txt', [1], 'text/plain');
@@ -198,24 +170,16 @@ describe('sending', () => {
 });
 
 describe('a network that fails', () => {
-  let wire;
-
-  beforeEach(async () => {
-    wire = await startWire(server.url);
-  });
-
-  afterEach(() => wire.stop());
-
   test('file on its way shows how far it is, is sent again after a cut, and is there once', async () => {
     const ann = await enter('Ann');
-    const bob = await person(wire.url);
+    const bob = await person({ url: scene.wire.url });
     // What has not left yet, as a slow line would have it.
     await bob.page.addInitScript(() => {
       window.unsent = 75_000;
       Object.defineProperty(WebSocket.prototype, 'bufferedAmount', { get: () => window.unsent });
     });
     await bob.enter('Bob');
-    wire.deafen();
+    scene.wire.deafen();
     await choose(bob, file('slow.bin', new Uint8Array(LIMIT)));
     await bob.page.keyboard.press('Enter');
     const bar = bob.page.getByRole('progressbar', { name: 'Sending' });
@@ -224,9 +188,9 @@ describe('a network that fails', () => {
     await until(async () => assert.equal(await bar.evaluate(({ value, max }) => value / max), 1));
     await bob.type('After it');
     await ann.counts('.paper', 1);
-    wire.cut();
+    scene.wire.cut();
     await bob.disconnected();
-    wire.mend();
+    scene.wire.mend();
     await bob.counts('.own.delivered', 2);
     await bob.counts('progress', 0);
     await ann.sees(['After it']);
@@ -235,8 +199,8 @@ describe('a network that fails', () => {
   });
 
   test('file that was not sent before a reload asks to be chosen again', async () => {
-    const bob = await (await person(wire.url)).enter('Bob');
-    wire.cut();
+    const bob = await enter('Bob', { url: scene.wire.url });
+    scene.wire.cut();
     await bob.disconnected();
     await choose(bob, file('lost.png', await picture(bob), 'image/png'));
     await bob.page.keyboard.press('Enter');
@@ -344,8 +308,8 @@ describe('receiving', () => {
   });
 
   test('what is kept no longer is told', async () => {
-    await server.stop();
-    server = await startServer('--db', 'none', '--max-file-bytes', `${LIMIT}`, '--keep-files', `${LIMIT}`);
+    await scene.server.stop();
+    scene.server = await startServer('--db', 'none', '--max-file-bytes', `${LIMIT}`, '--keep-files', `${LIMIT}`);
     const ann = await enter('Ann');
     for (const name of ['old.bin', 'new.bin']) await send(ann, file(name, new Uint8Array(LIMIT)));
     await ann.page.getByRole('button', { name: 'Download' }).first().click();

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { after, afterEach, before, beforeEach } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -15,6 +16,51 @@ const program = VECHE_BIN
   : fileURLToPath(new URL('../../target/release/veche', import.meta.url));
 
 const PATIENCE_MS = 10_000;
+
+/**
+ * What each test of a file or a group has to itself: the program, a wire to it, and whoever comes.
+ * All of it goes with the test, and no page may have asked another host, broken its policy or told
+ * the console of an error.
+ */
+export function stage(...serverOptions) {
+  let browser;
+  let people;
+
+  before(async () => {
+    browser = await launch();
+  });
+
+  after(() => browser?.close());
+
+  beforeEach(async () => {
+    people = [];
+    scene.server = await startServer(...serverOptions);
+    scene.wire = await startWire(scene.server.url);
+  });
+
+  afterEach(async () => {
+    try {
+      for (const person of people) await person.leave();
+    } finally {
+      scene.wire.stop();
+      await scene.server.stop();
+    }
+  });
+
+  const scene = {
+    server: null,
+    wire: null,
+    /** Somebody at the server, or at another `url`, in a browser with options of their own. */
+    async person({ url = scene.server.url, ...options } = {}) {
+      const one = await Person.at(browser, url, options);
+      people.push(one);
+      return one;
+    },
+    /** Somebody who has come in by the first-visit form. */
+    enter: async (name, options) => (await scene.person(options)).enter(name),
+  };
+  return scene;
+}
 
 /**
  * Starts the program on a free port, in a directory of its own for whatever it writes. It can be
@@ -179,6 +225,13 @@ export class Person {
     await this.page.locator('.own.delivered', { hasText: shown }).last().waitFor();
   }
 
+  /** Says it, and waits until the other page has it: markup looks different from what was typed. */
+  async tells(other, text) {
+    const count = await other.page.locator('#log .text').count();
+    await this.type(text);
+    await other.counts('#log .text', count + 1);
+  }
+
   /** What is on the page, message by message. */
   texts() {
     return this.page.locator('#log .entry .text').allTextContents();
@@ -238,3 +291,6 @@ export async function until(assertion) {
     }
   }
 }
+
+/** Texts for a crowd to say. */
+export const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => `message ${from + index}`);

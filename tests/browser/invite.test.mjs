@@ -1,10 +1,10 @@
 // The invitation to a room: its link, and the QR code that cameras read.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import jsQR from 'jsqr';
 import { qrCode } from '../../www/js/models/qr.js';
-import { launch, Person, startServer } from './harness.mjs';
+import { stage } from './harness.mjs';
 
 /** What a camera would read; `rows` are modules without the light around them. */
 function read(rows) {
@@ -39,23 +39,12 @@ describe('QR codes', () => {
 });
 
 describe('an invitation', () => {
-  let browser;
-  let server;
-
-  before(async () => {
-    server = await startServer('--db', 'none');
-    browser = await launch();
-  });
-
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  const { person, enter } = stage('--db', 'none');
 
   test('leads to the room by its link and by its QR code', async () => {
     const room = '#новгородское-вече';
     const phone = { viewport: { width: 390, height: 844 }, permissions: ['clipboard-read', 'clipboard-write'] };
-    const ann = await (await Person.at(browser, server.url, phone)).enter('Ann', room);
+    const ann = await (await person(phone)).enter('Ann', room);
     const { page } = ann;
     await page.click('#invite-button');
     const path = await page.locator('#qr path').getAttribute('d');
@@ -71,10 +60,7 @@ describe('an invitation', () => {
     await page.locator('#invite .invitation button', { hasText: 'Copied' }).waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), link);
     await page.keyboard.press('Escape');
-    const bob = await Person.at(browser, link);
-    await bob.enter('Bob');
+    const bob = await enter('Bob', { url: link });
     assert.equal(await bob.page.locator('#room-title').textContent(), room.slice(1));
-    await ann.leave();
-    await bob.leave();
   });
 });

@@ -1,40 +1,14 @@
 // The state of the line, in words, whatever happens to it; and several tabs on lines of their own.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launch, Person, startServer, startWire, until } from './harness.mjs';
+import { describe, test } from 'node:test';
+import { Person, stage, until } from './harness.mjs';
 
-let browser;
-let server;
-let wire;
-let people;
+const scene = stage('--db', 'none');
 
-before(async () => {
-  browser = await launch();
-});
-
-after(() => browser?.close());
-
-beforeEach(async () => {
-  people = [];
-  server = await startServer('--db', 'none');
-  wire = await startWire(server.url);
-});
-
-afterEach(async () => {
-  try {
-    for (const person of people) await person.leave();
-  } finally {
-    wire.stop();
-    await server.stop();
-  }
-});
-
-async function person(options = {}) {
-  const one = await Person.at(browser, wire.url, options);
-  people.push(one);
-  return one;
-}
+/** Everybody's line can be cut. */
+const person = options => scene.person({ url: scene.wire.url, ...options });
+const enter = name => scene.enter(name, { url: scene.wire.url });
 
 /** From now on the server's side of every line is closed so, until `answer` says otherwise. */
 async function answered({ page }) {
@@ -52,13 +26,13 @@ const state = ({ page }) => page.locator('#connection-text');
 
 describe('a line', () => {
   test('that a device without network has lost is said to be, and is back with the network', async () => {
-    const ann = await (await person()).enter('Ann');
-    wire.deafen();
+    const ann = await enter('Ann');
+    scene.wire.deafen();
     await ann.page.context().setOffline(true);
     await ann.page.locator('#connection-text', { hasText: 'You are offline.' }).waitFor();
     await ann.type('Typed offline');
     await ann.page.locator('.own.pending').waitFor();
-    wire.mend();
+    scene.wire.mend();
     await ann.page.context().setOffline(false);
     await ann.connected();
     await ann.page.locator('.own.delivered', { hasText: 'Typed offline' }).waitFor();
@@ -105,7 +79,7 @@ describe('a line', () => {
   });
 
   test('that is slow says that it connects, and all is there in the end', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await ann.say('Before');
     const bob = await person();
     const network = await bob.page.context().newCDPSession(bob.page);
@@ -133,9 +107,9 @@ describe('a line', () => {
 
 describe('several tabs', () => {
   test('are one person: one member, one name, and no departure before the last', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person()).enter('Bob');
-    const tab = new Person(await bob.page.context().newPage(), wire.url);
+    const ann = await enter('Ann');
+    const bob = await enter('Bob');
+    const tab = new Person(await bob.page.context().newPage(), scene.wire.url);
     await tab.visit();
     await tab.connected();
     await tab.counts('#members li', 2);
@@ -159,8 +133,8 @@ describe('several tabs', () => {
 
 describe('typing', () => {
   test('is told while one types, and goes away by itself', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person()).enter('Bob');
+    const ann = await enter('Ann');
+    const bob = await enter('Bob');
     const sent = [];
     // Nothing that is sent can be seen from outside; what the page hands to its socket can.
     await bob.page.exposeFunction('told', text => sent.push(text));

@@ -1,42 +1,15 @@
 // What the page looks like where there is little room, or much to show in it.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launch, Person, startServer, until } from './harness.mjs';
+import { describe, test } from 'node:test';
+import { stage, until } from './harness.mjs';
 
 const SMALL = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
 /** A window of 1280 by 800 whose reader has enlarged everything to twice its size. */
 const ZOOMED = { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 };
 const LONG = 'W'.repeat(32);
 
-let browser;
-let server;
-let people;
-
-before(async () => {
-  browser = await launch();
-});
-
-after(() => browser?.close());
-
-beforeEach(async () => {
-  people = [];
-  server = await startServer('--db', 'none');
-});
-
-afterEach(async () => {
-  try {
-    for (const person of people) await person.leave();
-  } finally {
-    await server.stop();
-  }
-});
-
-async function person(options = {}) {
-  const one = await Person.at(browser, server.url, options);
-  people.push(one);
-  return one;
-}
+const { person, enter } = stage('--db', 'none');
 
 /** Goes into so many rooms, into the last of them at the end. */
 async function visitRooms({ page }, count) {
@@ -68,7 +41,7 @@ async function assertNothingOverflows({ page }) {
 
 describe('messages', () => {
   test('emoji alone is large and takes a line, not a screen', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await ann.say('🔔');
     const { height } = await ann.page.locator('#log .text').boundingBox();
     assert.ok(height > 30 && height < 80, `${height} pixels`);
@@ -77,7 +50,7 @@ describe('messages', () => {
 
 describe('many rooms', () => {
   test('what stands below the list stays in view, and so does the room one is in', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await visitRooms(ann, 30);
     await assertInView(ann, '#new-room', '#me', '#open-settings', '#rooms [aria-current]');
     await ann.page.setViewportSize(SMALL.viewport);
@@ -88,9 +61,9 @@ describe('many rooms', () => {
   });
 
   test('button to leave lies over nothing', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await visitRooms(ann, 1);
-    const bob = await (await person()).enter('Bob');
+    const bob = await enter('Bob');
     await bob.say('Ann, are you there?');
     const row = ann.page.locator('#rooms li', { has: ann.page.locator('[href="#lobby"]') });
     await row.locator('.mentions').waitFor();
@@ -107,7 +80,7 @@ describe('many rooms', () => {
 describe('long names', () => {
   test('name of the room one is in ends before the button to leave, for a finger too', async () => {
     const room = 'x'.repeat(64);
-    const ann = await (await person(SMALL)).enter('Ann');
+    const ann = await enter('Ann', SMALL);
     await ann.visit(`#${room}`);
     await ann.page.tap('[popovertarget="sidebar"]');
     const row = ann.page.locator('#rooms li', { hasText: room });
@@ -117,12 +90,12 @@ describe('long names', () => {
   });
 
   test('pencil beside one’s own keeps its size', async () => {
-    const ann = await (await person()).enter(LONG);
+    const ann = await enter(LONG);
     assert.equal((await ann.page.locator('#me svg').boundingBox()).width, 16);
   });
 
   test('name of a file to be sent keeps away from the edge', async () => {
-    const ann = await (await person(SMALL)).enter('Ann');
+    const ann = await enter('Ann', SMALL);
     const file = { name: `${LONG.repeat(4)}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') };
     await ann.page.setInputFiles('#files', file);
     const row = await ann.page.locator('#tray li').boundingBox();
@@ -143,7 +116,7 @@ describe('long names', () => {
   });
 
   test('Russian settings keep away from their labels', async () => {
-    const ann = await (await person({ ...SMALL, locale: 'ru-RU' })).enter('Ann');
+    const ann = await enter('Ann', { ...SMALL, locale: 'ru-RU' });
     await ann.page.tap('[popovertarget="sidebar"]');
     await ann.page.tap('#open-settings');
     const gaps = await ann.page.locator('#choices label').evaluateAll(labels =>
@@ -181,7 +154,7 @@ describe('twice the size', () => {
 
 describe('focus', () => {
   test('is seen on every control that the keyboard reaches', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await visitRooms(ann, 2);
     await ann.say('See https://example.org/');
     const { page } = ann;

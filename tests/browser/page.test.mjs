@@ -1,43 +1,16 @@
 // The page in a real browser against the real program.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launch, Person, startServer, startWire, until } from './harness.mjs';
+import { describe, test } from 'node:test';
+import { numbered, stage, until } from './harness.mjs';
 
-let browser;
-let server;
-let people;
-
-before(async () => {
-  browser = await launch();
-});
-
-after(() => browser?.close());
-
-beforeEach(async () => {
-  people = [];
-  server = await startServer();
-});
-
-afterEach(async () => {
-  try {
-    // Every page of every test: no foreign request, no CSP violation, no error on the console.
-    for (const person of people) await person.leave();
-  } finally {
-    await server.stop();
-  }
-});
-
-async function person(url = server.url, options = {}) {
-  const one = await Person.at(browser, url, options);
-  people.push(one);
-  return one;
-}
+const scene = stage();
+const { person, enter } = scene;
 
 describe('talking', () => {
   test('two pages chat and see the same in the same order', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person()).enter('Bob');
+    const ann = await enter('Ann');
+    const bob = await enter('Bob');
     await ann.say('Hello');
     await bob.say('Hello yourself');
     await ann.say('How is the weather?');
@@ -50,8 +23,8 @@ describe('talking', () => {
   });
 
   test('members and arrivals are shown, typing too', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person()).enter('Bob');
+    const ann = await enter('Ann');
+    const bob = await enter('Bob');
     await ann.page.locator('#members', { hasText: 'Bob' }).waitFor();
     await ann.page.locator('.presence', { hasText: 'Bob' }).waitFor({ state: 'attached' });
     await bob.page.locator('#text').pressSequentially('Hm');
@@ -61,7 +34,7 @@ describe('talking', () => {
   });
 
   test('name that is taken gets a suggestion that is free', async () => {
-    await (await person()).enter('Ann');
+    await enter('Ann');
     const other = await person();
     await other.visit();
     await other.page.fill('#name', 'ann');
@@ -75,7 +48,7 @@ describe('talking', () => {
   });
 
   test('name and session outlive a reload', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await ann.say('Before');
     await ann.page.reload();
     await ann.connected();
@@ -85,9 +58,9 @@ describe('talking', () => {
   });
 
   test('commands are answered quietly, private messages reach one person', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person()).enter('Bob');
-    const eve = await (await person()).enter('Eve');
+    const ann = await enter('Ann');
+    const bob = await enter('Bob');
+    const eve = await enter('Eve');
     await ann.type('/who');
     await ann.page.locator('.notice', { hasText: 'Eve' }).waitFor();
     await ann.type('/msg Bob between us');
@@ -99,8 +72,8 @@ describe('talking', () => {
   });
 
   test('private message begins in an empty composer and leaves a draft alone', async () => {
-    const ann = await (await person()).enter('Ann');
-    for (const name of ['Bob', 'Eve']) await (await person()).enter(name);
+    const ann = await enter('Ann');
+    for (const name of ['Bob', 'Eve']) await enter(name);
     const text = ann.page.locator('#text');
     const click = name => ann.page.locator('#members button', { hasText: name }).click();
     await click('Bob');
@@ -114,7 +87,7 @@ describe('talking', () => {
 
   test('rooms are switched by the address and keep what is said in them', async () => {
     const ann = await (await person()).enter('Ann', '#garden');
-    const bob = await (await person()).enter('Bob');
+    const bob = await enter('Bob');
     await ann.say('Among trees');
     await bob.visit('#garden');
     await bob.sees(['Among trees']);
@@ -133,8 +106,8 @@ describe('safety', () => {
   test('markup in names, messages and rooms is text', async () => {
     const name = '<img src=x onerror=alert(1)>';
     const texts = ['<script>alert(1)</script>', '<b>bold</b> &amp; <svg/onload=alert(1)>', 'javascript:alert(1)'];
-    const ann = await (await person()).enter(name);
-    const bob = await (await person()).enter('Bob');
+    const ann = await enter(name);
+    const bob = await enter('Bob');
     for (const text of texts) await ann.say(text);
     await bob.sees(texts);
     await bob.page.locator('.author', { hasText: name }).first().waitFor();
@@ -145,7 +118,7 @@ describe('safety', () => {
   });
 
   test('links lead out without telling where from', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await ann.say('See https://example.org/a_(b), now.');
     const link = ann.page.locator('#log a');
     assert.equal(await link.getAttribute('href'), 'https://example.org/a_(b)');
@@ -153,172 +126,17 @@ describe('safety', () => {
   });
 
   test('page is served under a strict policy', async () => {
-    const policy = (await fetch(server.url)).headers.get('content-security-policy') ?? '';
+    const policy = (await fetch(scene.server.url)).headers.get('content-security-policy') ?? '';
     assert.match(policy, /default-src 'none'/);
     assert.doesNotMatch(policy, /unsafe|\*/);
   });
 });
 
-describe('a network that fails', () => {
-  let wire;
-
-  beforeEach(async () => {
-    wire = await startWire(server.url);
-  });
-
-  afterEach(() => wire.stop());
-
-  const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => `message ${from + index}`);
-
-  test('page that was cut off recovers exactly what it missed and says so once', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person(wire.url)).enter('Bob');
-    await ann.say('Before');
-    await bob.sees(['Before']);
-    wire.cut();
-    await bob.disconnected();
-    await ann.say('Missed 1');
-    await ann.say('Missed 2');
-    assert.deepEqual(await bob.texts(), ['Before']);
-    wire.mend();
-    await bob.sees(['Before', 'Missed 1', 'Missed 2']);
-    assert.deepEqual(await bob.page.locator('.recovered').allTextContents(), ['2 messages recovered']);
-    assert.equal(await bob.page.locator('#status').textContent(), '2 messages recovered');
-    assert.ok(await bob.page.locator('#connection').isHidden());
-  });
-
-  test('a gap longer than one answer is filled', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person(wire.url)).enter('Bob');
-    await ann.say('Before');
-    await bob.sees(['Before']);
-    wire.cut();
-    await bob.disconnected();
-    await ann.crowd('lobby', numbered(1, 230));
-    wire.mend();
-    await bob.sees(['Before', ...numbered(1, 230)]);
-    await bob.page.locator('.recovered', { hasText: '230 messages recovered' }).waitFor({ state: 'attached' });
-    await bob.counts('.gap', 0);
-  });
-
-  test('what is typed while cut off arrives once, after the return', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person(wire.url)).enter('Bob');
-    wire.cut();
-    await bob.disconnected();
-    await bob.type('First');
-    await bob.type('Second');
-    await bob.counts('.own.pending', 2);
-    wire.mend();
-    await ann.sees(['First', 'Second']);
-    await bob.sees(['First', 'Second']);
-    await bob.counts('.own.delivered', 2);
-  });
-
-  test('what is typed while cut off outlives a reload', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person(wire.url)).enter('Bob');
-    wire.cut();
-    await bob.disconnected();
-    await bob.type('First');
-    await bob.type('Second');
-    await bob.page.reload();
-    await bob.disconnected();
-    await bob.sees(['First', 'Second']);
-    await bob.counts('.own.pending', 2);
-    wire.mend();
-    await ann.sees(['First', 'Second']);
-    await bob.sees(['First', 'Second']);
-    await bob.counts('.own.delivered', 2);
-  });
-
-  test('new name that is asked for while cut off is taken after the return', async () => {
-    const bob = await (await person(wire.url)).enter('Bob');
-    await bob.page.click('#me');
-    wire.cut();
-    await bob.disconnected();
-    await bob.page.fill('#new-name', 'Bea');
-    await bob.page.keyboard.press('Enter');
-    wire.mend();
-    await bob.page.locator('#me', { hasText: 'Bea' }).waitFor();
-    await bob.page.locator('#rename').waitFor({ state: 'hidden' });
-  });
-
-  for (const signal of ['SIGTERM', 'SIGKILL']) {
-    test(`what is typed while the server is down after ${signal} arrives once`, async () => {
-      const ann = await (await person()).enter('Ann');
-      const bob = await (await person()).enter('Bob');
-      await bob.say('Before');
-      await server.down(signal);
-      await ann.disconnected();
-      await bob.disconnected();
-      await bob.type('First');
-      await bob.type('Second');
-      await bob.counts('.own.pending', 2);
-      await server.up();
-      // Whoever is still waiting for the next try makes it now.
-      const tryNow = button => button.hidden || button.click();
-      for (const { page } of [ann, bob]) await page.locator('#connection-now').evaluate(tryNow);
-      await ann.sees(['Before', 'First', 'Second']);
-      await bob.sees(['Before', 'First', 'Second']);
-      await bob.counts('.own.delivered', 3);
-    });
-  }
-
-  test('what is typed while the server is down outlives a reload', async () => {
-    const bob = await (await person()).enter('Bob');
-    await bob.say('Before');
-    await server.down('SIGKILL');
-    await bob.disconnected();
-    await bob.type('First');
-    await bob.type('Second');
-    // There is nobody to serve it.
-    await assert.rejects(bob.page.reload());
-    await server.up();
-    // The browser may still be busy with telling that there was nobody.
-    await until(() => bob.visit());
-    await bob.sees(['Before', 'First', 'Second']);
-    await bob.counts('.own.delivered', 3);
-    await bob.page.reload();
-    await bob.sees(['Before', 'First', 'Second']);
-    const cat = await (await person()).enter('Cat');
-    await cat.sees(['Before', 'First', 'Second']);
-  });
-
-  test('message whose answer was lost is sent again and posted once', async () => {
-    const ann = await (await person()).enter('Ann');
-    const bob = await (await person(wire.url)).enter('Bob');
-    wire.deafen();
-    await bob.type('Said once');
-    await ann.sees(['Said once']);
-    await bob.counts('.own.pending', 1);
-    wire.cut();
-    await bob.disconnected();
-    wire.mend();
-    await bob.page.locator('.own.delivered', { hasText: 'Said once' }).waitFor();
-    await ann.say('Yes');
-    await ann.sees(['Said once', 'Yes']);
-    await bob.sees(['Said once', 'Yes']);
-  });
-
-  test('waiting page comes back at once when told to', async () => {
-    const bob = await (await person(wire.url)).enter('Bob');
-    wire.cut();
-    await bob.page.locator('#connection[data-phase="waiting"] #connection-now').waitFor();
-    wire.mend();
-    // The wait may end by itself just before the click; either way the page is back.
-    await bob.page.locator('#connection-now').click({ timeout: 2000 }).catch(() => {});
-    await bob.connected();
-  });
-});
-
 describe('reading', () => {
-  const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => `message ${from + index}`);
-
   test('older history comes in above without moving what is read', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await ann.crowd('lobby', numbered(1, 150));
-    const bob = await (await person()).enter('Bob');
+    const bob = await enter('Bob');
     await bob.page.locator('.entry', { hasText: 'message 150' }).waitFor();
     assert.equal((await bob.texts())[0], 'message 51');
     const moved = await bob.page.evaluate(async () => {
@@ -335,9 +153,9 @@ describe('reading', () => {
   });
 
   test('new messages below are counted and do not move the page', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await ann.crowd('lobby', numbered(1, 60));
-    const bob = await (await person()).enter('Bob');
+    const bob = await enter('Bob');
     await bob.page.locator('.entry', { hasText: 'message 60' }).waitFor();
     const scroller = bob.page.locator('#scroller');
     await scroller.evaluate(element => element.scrollTo(0, 200));
@@ -387,9 +205,9 @@ describe('everybody', () => {
   });
 
   test('only what is new is announced', async () => {
-    const ann = await (await person()).enter('Ann');
+    const ann = await enter('Ann');
     await ann.say('Old');
-    const bob = await (await person()).enter('Bob');
+    const bob = await enter('Bob');
     await bob.sees(['Old']);
     await ann.say('New');
     const heard = bob.page.locator('[role="log"]');
@@ -397,8 +215,7 @@ describe('everybody', () => {
   });
 
   test('phone shows rooms in a drawer and never hides the composer', async () => {
-    const ann = await person(server.url, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
-    await ann.enter('Ann');
+    const ann = await enter('Ann', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     await ann.say('A message that is '.repeat(30).trim());
     assert.ok(await ann.page.locator('#sidebar').isHidden());
     await ann.page.tap('[popovertarget="sidebar"]');
@@ -411,8 +228,7 @@ describe('everybody', () => {
   });
 
   test('empty room fits a phone however long its name is', async () => {
-    const ann = await person(server.url, { viewport: { width: 390, height: 844 } });
-    await ann.enter('Ann');
+    const ann = await enter('Ann', { viewport: { width: 390, height: 844 } });
     for (const room of ['площадь', 'ж'.repeat(64), 'x'.repeat(64)]) {
       await ann.visit(`#${encodeURIComponent(room)}`);
       await ann.page.locator('.empty h2', { hasText: room }).waitFor();
@@ -424,7 +240,7 @@ describe('everybody', () => {
   });
 
   test('page speaks Russian to those who do', async () => {
-    const ann = await person(server.url, { locale: 'ru-RU' });
+    const ann = await person({ locale: 'ru-RU' });
     await ann.visit();
     assert.equal(await ann.page.locator('html').getAttribute('lang'), 'ru');
     await ann.page.locator('#enter', { hasText: 'Войти' }).waitFor();

@@ -1,39 +1,17 @@
-// What is read, how one is called to it, and what a reader may choose.
+// What is unread, how one is called to it, and what a reader may choose.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launch, Person, startServer, until } from './harness.mjs';
+import { describe, test } from 'node:test';
+import { numbered, Person, stage, until } from './harness.mjs';
 
-let browser;
-let server;
-let people;
-
-before(async () => {
-  browser = await launch();
-});
-
-after(() => browser?.close());
-
-beforeEach(async () => {
-  people = [];
-  server = await startServer('--db', 'none');
-});
-
-afterEach(async () => {
-  try {
-    for (const person of people) await person.leave();
-  } finally {
-    await server.stop();
-  }
-});
+const scene = stage('--db', 'none');
 
 /**
  * A person whose page can be turned away from, and whose notifications and strokes of the bell are
  * in `shown` and `strokes`.
  */
 async function person(name, path = '', { permission = 'granted', ...options } = {}) {
-  const one = await Person.at(browser, server.url, options);
-  people.push(one);
+  const one = await scene.person(options);
   await one.page.context().addInitScript(stub, permission);
   return name ? one.enter(name, path) : one;
 }
@@ -78,7 +56,6 @@ const turnAway = ({ page }, to) => page.evaluate(away => turnAway(away), to);
 const shown = ({ page }) => page.evaluate(() => shown.map(({ title, body, tag }) => `${tag}: ${title}: ${body}`));
 const strokes = ({ page }) => page.evaluate(() => strokes);
 const eventually = (look, expected) => until(async () => assert.deepEqual(await look(), expected));
-const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => `message ${from + index}`);
 
 /** Opens the settings, chooses, and closes them. */
 async function choose({ page }, name, value) {
@@ -87,97 +64,6 @@ async function choose({ page }, name, value) {
   await page.click('#settings .primary');
   await page.locator('#settings').waitFor({ state: 'hidden' });
 }
-
-/** Sends, and waits until the other page has it: markup looks different from what was typed. */
-async function tells(one, other, text) {
-  const count = await other.page.locator('#log .text').count();
-  await one.type(text);
-  await other.counts('#log .text', count + 1);
-}
-
-describe('messages', () => {
-  test('markup is shown, and nothing in names, texts or links runs', async () => {
-    const evil = '"><img src=x onerror=alert(1)>';
-    const ann = await person(evil);
-    const bob = await person('Bob');
-    await tells(ann, bob, '**bold** *italic* `code` **https://example.org/x**');
-    assert.deepEqual(
-      await bob.page.locator('#log .text :is(strong, em, code, a)').evaluateAll(all => all.map(it => `${it.localName} ${it.textContent}`)),
-      ['strong bold', 'em italic', 'code code', 'strong https://example.org/x', 'a https://example.org/x'],
-    );
-    const texts = [
-      '```html\n<img src=x onerror=alert(1)>\n```',
-      '`<img src=x onerror=alert(1)>`',
-      '**<img src=x onerror=alert(1)>** *<script>alert(1)</script>*',
-      'Bob <img src=x onerror=alert(1)> @Bob"><svg onload=alert(1)>',
-      'javascript:alert(1) data:text/html,<script>alert(1)</script> JaVaScRiPt://x%0aalert(1)',
-      'https://example.org/"onmouseover="alert(1) https://example.org/\'><img/src=x>',
-      '/me <img src=x onerror=alert(1)>',
-    ];
-    for (const text of texts) await tells(ann, bob, text);
-    await ann.type('/msg Bob <img src=x onerror=alert(1)> `<b>`');
-    await bob.page.locator('.direct').waitFor();
-    for (const { page } of [ann, bob]) {
-      assert.equal(await page.locator(':is(#log, #members, #me, #rooms) :is(img, script, b:not(.author), [onerror], [onload], [onmouseover])').count(), 0);
-      for (const link of await page.locator('#log a').all()) {
-        assert.match(await link.getAttribute('href'), /^https:\/\/example\.org\//);
-      }
-    }
-    assert.equal(await bob.page.locator('#log code.block').textContent(), '<img src=x onerror=alert(1)>');
-    // Room names of an address are checked, too.
-    await bob.visit(`#${encodeURIComponent(evil)}`);
-    await bob.page.locator('#room-title', { hasText: /^lobby$/ }).waitFor();
-  });
-
-  test('three emoji alone are large, others are not', async () => {
-    const ann = await person('Ann');
-    const bob = await person('Bob');
-    for (const text of ['🔔', '🔔 hm']) await tells(ann, bob, text);
-    const [large, small] = await bob.page.locator('#log .text').evaluateAll(all => all.map(it => parseFloat(getComputedStyle(it).fontSize)));
-    assert.ok(large >= 2 * small, `${large} and ${small}`);
-  });
-
-  test('time has the whole date, and each text its own direction', async () => {
-    const ann = await person('Ann', '', { timezoneId: 'Asia/Tokyo' });
-    for (const text of ['hello', 'שלום']) await ann.say(text);
-    const time = ann.page.locator('#log time').first();
-    const { title, dateTime, textContent } = await time.evaluate(({ title, dateTime, textContent }) => ({ title, dateTime, textContent }));
-    const at = options => new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Tokyo', ...options }).format(new Date(dateTime));
-    assert.equal(textContent, at({ hour: '2-digit', minute: '2-digit' }));
-    assert.equal(title, at({ dateStyle: 'full', timeStyle: 'medium' }));
-    const directions = await ann.page.locator('#log .text').evaluateAll(all => all.map(it => getComputedStyle(it).direction));
-    assert.deepEqual(directions, ['ltr', 'rtl']);
-  });
-
-  for (const colorScheme of ['light', 'dark']) {
-    test(`every colour of a name reads well in the ${colorScheme} theme`, async () => {
-      const ann = await person('Ann', '', { colorScheme });
-      await ann.say('hello');
-      const ratios = await ann.page.evaluate(() => {
-        const pen = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-        const luminance = colour => {
-          pen.fillStyle = colour;
-          pen.fillRect(0, 0, 1, 1);
-          const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].map(it => it / 255).map(it => (it <= 0.04045 ? it / 12.92 : ((it + 0.055) / 1.055) ** 2.4));
-          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        };
-        const contrast = (one, other) => {
-          const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-          return (light + 0.05) / (dark + 0.05);
-        };
-        const paper = getComputedStyle(document.querySelector('.room')).backgroundColor;
-        const author = document.querySelector('#log .author');
-        const seal = document.querySelector('#log .avatar');
-        return Array.from({ length: 24 }, (_, index) => {
-          for (const element of [author.closest('.hued'), seal]) element.style.setProperty('--hue', 15 * index);
-          const { color, backgroundColor } = getComputedStyle(seal);
-          return [contrast(getComputedStyle(author).color, paper), contrast(color, backgroundColor)];
-        }).flat();
-      });
-      assert.ok(Math.min(...ratios) >= 4.5, `${Math.min(...ratios)}`);
-    });
-  }
-});
 
 describe('unread', () => {
   test('own name is marked, counted in the room, the title and the icon', async () => {
@@ -218,7 +104,7 @@ describe('unread', () => {
   test('who comes back begins where reading stopped, and nothing jumps', async () => {
     const ann = await person('Ann');
     const bob = await person('Bob');
-    await tells(ann, bob, 'Before');
+    await ann.tells(bob, 'Before');
     await turnAway(bob);
     await ann.crowd('lobby', numbered(1, 60));
     await bob.counts('#log .entry', 61);
@@ -294,7 +180,7 @@ describe('settings', () => {
   test('theme is chosen for all tabs, and kept', async () => {
     const ann = await person('Ann', '', { colorScheme: 'light' });
     const other = await ann.page.context().newPage();
-    await other.goto(server.url);
+    await other.goto(scene.server.url);
     const look = page => page.evaluate(() => [
       getComputedStyle(document.documentElement).backgroundColor,
       [...document.querySelectorAll('[name=theme-color]')].filter(({ media }) => matchMedia(media).matches).map(({ content }) => content).join(),
@@ -339,7 +225,7 @@ describe('settings', () => {
   test('notifications come for messages to oneself, in one tab, while one looks elsewhere', async () => {
     const ann = await person('Ann');
     const bob = await person('Bob');
-    const tab = new Person(await bob.page.context().newPage(), server.url);
+    const tab = new Person(await bob.page.context().newPage(), scene.server.url);
     await tab.visit();
     await tab.connected();
     await turnAway(tab);
@@ -347,9 +233,9 @@ describe('settings', () => {
     await ann.say('Bob before');
     await choose(bob, 'notify', 'me');
     await tab.page.evaluate(() => Notification.requestPermission());
-    await tells(ann, bob, 'Bob while looking');
+    await ann.tells(bob, 'Bob while looking');
     await turnAway(bob);
-    for (const text of ['not to anybody', 'hey bob']) await tells(ann, bob, text);
+    for (const text of ['not to anybody', 'hey bob']) await ann.tells(bob, text);
     await ann.type('/msg Bob between us');
     const seen = ['lobby: Ann · #lobby: hey bob', 'lobby: Private, from Ann: between us'];
     await eventually(() => shown(bob), seen);
@@ -395,22 +281,20 @@ describe('settings', () => {
     const ann = await person('Ann');
     const bob = await person('Bob');
     await turnAway(bob);
-    await tells(ann, bob, 'Bob!');
+    await ann.tells(bob, 'Bob!');
     assert.equal(await strokes(bob), 0);
     await turnAway(bob, false);
     await choose(bob, 'sound', 'bell');
     assert.equal(await strokes(bob), 1, 'as a sample');
-    await tells(ann, bob, 'Bob!');
+    await ann.tells(bob, 'Bob!');
     assert.equal(await strokes(bob), 1);
     await turnAway(bob);
-    await tells(ann, bob, 'anything');
+    await ann.tells(bob, 'anything');
     await eventually(() => strokes(bob), 2);
   });
 
   test('browser’s own audio takes what the bell is made of', async () => {
-    const ann = await Person.at(browser, server.url);
-    people.push(ann);
-    await ann.enter('Ann');
+    const ann = await scene.enter('Ann');
     await choose(ann, 'sound', 'bell');
   });
 

@@ -1,27 +1,16 @@
 // What the page weighs on its way to a browser.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { launch, Person, startServer } from './harness.mjs';
+import { test } from 'node:test';
+import { stage } from './harness.mjs';
 
 const MOST_BYTES = 40_000;
 
-let browser;
-let server;
-
-before(async () => {
-  server = await startServer('--db', 'none');
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const scene = stage('--db', 'none');
 
 for (const locale of ['en-GB', 'ru-RU']) {
   test(`page in ${locale} weighs no more than ${MOST_BYTES} bytes, all of it compressed`, async t => {
-    const person = await Person.at(browser, server.url, { locale });
+    const person = await scene.person({ locale });
     const responses = [];
     person.page.on('response', response => responses.push(response));
     // Whatever is loaded on the way is of the page, too.
@@ -38,7 +27,6 @@ for (const locale of ['en-GB', 'ru-RU']) {
     t.diagnostic(`${bytes} bytes in ${responses.length} files`);
     assert.ok(responses.length > 20, `${responses.length} files are seen`);
     assert.ok(bytes <= MOST_BYTES, `${bytes} bytes`);
-    // No other host was asked: Person sees to it.
-    await person.leave();
+    // No other host was asked: the stage sees to it.
   });
 }

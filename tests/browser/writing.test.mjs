@@ -1,41 +1,14 @@
 // Writing with the keyboard: recalling what was sent, completing names and commands.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launch, Person, startServer, until } from './harness.mjs';
+import { describe, test } from 'node:test';
+import { stage, until } from './harness.mjs';
 
-let browser;
-let server;
-let people;
-
-before(async () => {
-  browser = await launch();
-});
-
-after(() => browser?.close());
-
-beforeEach(async () => {
-  people = [];
-  server = await startServer('--db', 'none');
-});
-
-afterEach(async () => {
-  try {
-    for (const person of people) await person.leave();
-  } finally {
-    await server.stop();
-  }
-});
-
-async function enter(name, options = {}) {
-  const one = await Person.at(browser, server.url, options);
-  people.push(one);
-  return one.enter(name);
-}
+const scene = stage('--db', 'none');
 
 /** Somebody at the composer: `press` keys and see what is written then. */
 async function atComposer(name, options) {
-  const one = await enter(name, options);
+  const one = await scene.enter(name, options);
   const field = one.page.locator('#text');
   const press = async (...keys) => {
     for (const key of keys) await one.page.keyboard.press(key);
@@ -99,7 +72,7 @@ describe('recall', () => {
     await field.focus();
     assert.equal(await press('ArrowUp'), 'before');
     const tab = await page.context().newPage();
-    await tab.goto(server.url);
+    await tab.goto(scene.server.url);
     await tab.locator('.entry', { hasText: 'before' }).waitFor();
     await tab.locator('#text').press('ArrowUp');
     assert.equal(await tab.locator('#text').inputValue(), '');

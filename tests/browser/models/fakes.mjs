@@ -1,4 +1,5 @@
-// A clock turned by hand and a socket that goes nowhere.
+// For models without a page, without DOM and network: a clock turned by hand, a socket that goes
+// nowhere, and what somebody says in a room.
 
 export class FakeClock {
   #now = 1_000_000;
@@ -55,3 +56,8 @@ export class FakeSocket {
     this.onclose({ code, reason });
   }
 }
+
+export const ann = { id: 'a', name: 'Ann' };
+export const entry = (seq, more = {}) => ({ type: 'message', seq, time: seq * 1000, from: ann, text: `${seq}`, cid: `c${seq}`, ...more });
+export const entries = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => entry(from + index));
+export const seqs = timeline => timeline.items.filter(item => item.entry).map(item => item.entry.seq);
