@@ -41,6 +41,7 @@ pub struct Fanout {
         reason = "a connection holds the box, and takes it over"
     )]
     spare: Vec<Box<Outbox>>,
+    spare_bytes: usize,
     tape_bytes: usize,
     outbox_bytes: usize,
 }
@@ -78,6 +79,7 @@ impl Fanout {
             published: Vec::new(),
             stamp: 1,
             spare: Vec::new(),
+            spare_bytes: 0,
             tape_bytes: or_no_limit(tape_bytes),
             outbox_bytes: or_no_limit(outbox_bytes),
         }
@@ -173,9 +175,11 @@ impl Fanout {
     }
 
     fn outbox<'s>(&mut self, of: &'s mut Subscriber) -> &'s mut Outbox {
-        let spare = &mut self.spare;
-        of.outbox
-            .get_or_insert_with(|| spare.pop().unwrap_or_default())
+        of.outbox.get_or_insert_with(|| {
+            let spare = self.spare.pop().unwrap_or_default();
+            self.spare_bytes -= spare.capacity();
+            spare
+        })
     }
 
     /// Whether a subscriber's outbox is over its bound, so that nothing more
@@ -255,7 +259,9 @@ impl Fanout {
     }
 
     pub(super) fn recycle(&mut self, outbox: Box<Outbox>) {
-        if self.spare.len() < MAX_SPARE && outbox.capacity() <= MAX_SPARE_BYTES {
+        let bytes = self.spare_bytes + outbox.capacity();
+        if self.spare.len() < MAX_SPARE && bytes <= MAX_SPARE_BYTES {
+            self.spare_bytes = bytes;
             self.spare.push(outbox);
         }
     }
@@ -309,5 +315,5 @@ fn narrow(index: usize) -> u32 {
 /// Enough for every connection that has something to say within one turn.
 const MAX_SPARE: usize = 256;
 
-/// An outbox that grew larger is not worth keeping.
-const MAX_SPARE_BYTES: usize = 64 * 1024;
+/// And for some that have much to say.
+const MAX_SPARE_BYTES: usize = 1 << 20;

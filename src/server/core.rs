@@ -386,4 +386,4 @@ fn is_silent(connection: &Connection) -> bool {
 const MAX_DEFERRED_TIMERS: u32 = 100;
 
 /// One read: enough for what a peer sends in a burst, and shared by all.
-const SCRATCH_BYTES: usize = 64 * 1024;
+const SCRATCH_BYTES: usize = 256 * 1024;
