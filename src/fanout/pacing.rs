@@ -29,15 +29,61 @@ impl Pacing {
         };
     }
 
-    /// How long a topic with this many subscribers rests after a flush: whole
+    /// How long a topic with this many subscribers rests after a flush: in whole
     /// milliseconds, since a poll does not wait for less.
     #[must_use]
     pub fn rest(&self, subscribers: usize) -> Duration {
         let subscribers = u32::try_from(subscribers).unwrap_or(u32::MAX);
-        let rest = (self.mean_write.saturating_mul(subscribers) / 2).min(MAX_REST);
-        rest - Duration::from_nanos(u64::from(rest.subsec_nanos() % 1_000_000))
+        let rest = self.mean_write.saturating_mul(subscribers) / 2;
+        let millis = (rest + Duration::from_micros(500)).as_millis();
+        MAX_REST.min(Duration::from_millis(
+            u64::try_from(millis).unwrap_or(u64::MAX),
+        ))
     }
 }
+
+/// Whether it brings a topic anything to rest. Where all who speak wait for an
+/// answer first, nothing more comes until it is flushed, and a rest would be for
+/// nothing.
+#[derive(Debug)]
+pub(super) struct Worth {
+    /// What share of the frames came during the last rests, in per cent.
+    gained: u64,
+    /// How many rests were left out since the last one.
+    left_out: u32,
+}
+
+impl Default for Worth {
+    fn default() -> Self {
+        // Nothing is known yet.
+        let (gained, left_out) = (100, 0);
+        Worth { gained, left_out }
+    }
+}
+
+impl Worth {
+    /// Takes into account that so many of the frames of a flush came during the
+    /// rest before it.
+    pub(super) fn record(&mut self, gained: u64, frames: u64) {
+        let share = (100 * gained).checked_div(frames).unwrap_or(0);
+        self.gained = (7 * self.gained + share) / 8;
+    }
+
+    /// Whether to rest now: now and then even where it brings little, to see
+    /// whether that is so still.
+    pub(super) fn is_given(&mut self) -> bool {
+        let is_given = self.gained >= MIN_GAINED || self.left_out >= MAX_LEFT_OUT;
+        self.left_out = if is_given { 0 } else { self.left_out + 1 };
+        is_given
+    }
+}
+
+/// Per cent of the frames for which a rest is worth it: a third come during it
+/// where they come evenly.
+const MIN_GAINED: u64 = 15;
+
+/// How many rests are left out between two of those that bring little.
+const MAX_LEFT_OUT: u32 = 16;
 
 /// Longer than this and people would notice.
 const MAX_REST: Duration = Duration::from_millis(20);
@@ -60,12 +106,12 @@ mod tests {
     #[test]
     fn topic_rests_half_of_what_its_flush_costs() {
         let rest = pacing(Duration::from_nanos(2_300)).rest(10_000);
-        assert_eq!(rest, Duration::from_millis(11));
+        assert_eq!(rest, Duration::from_millis(12));
     }
 
     #[test]
     fn small_topic_does_not_rest() {
-        let rest = pacing(Duration::from_nanos(2_300)).rest(500);
+        let rest = pacing(Duration::from_nanos(2_300)).rest(400);
         assert_eq!(rest, Duration::ZERO);
     }
 
@@ -87,5 +133,36 @@ mod tests {
         let mut pacing = pacing(Duration::from_micros(2));
         pacing.record(1_000, Duration::from_secs(1));
         assert!(pacing.rest(1_000) < Duration::from_micros(4_500));
+    }
+
+    #[test]
+    fn topic_rests_while_frames_come_meanwhile() {
+        let mut worth = Worth::default();
+        for _ in 0..100 {
+            assert!(worth.is_given());
+            worth.record(4, 12);
+        }
+    }
+
+    #[test]
+    fn rests_that_bring_nothing_are_left_out_but_for_a_few() {
+        let mut worth = Worth::default();
+        let mut rests = (0..1_000).map(|_| {
+            let is_given = worth.is_given();
+            if is_given {
+                worth.record(0, 10);
+            }
+            is_given
+        });
+        let first = rests.by_ref().take_while(|is_given| *is_given).count();
+        assert!(first < 20, "{first}");
+        let few = rests.filter(|is_given| *is_given).count();
+        assert!((50..70).contains(&few), "{few}");
+        // As soon as they bring something again they are taken.
+        let until = (0..).take_while(|_| {
+            worth.record(4, 12);
+            !worth.is_given()
+        });
+        assert!(until.count() < 6);
     }
 }

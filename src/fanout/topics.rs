@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use slab::Slab;
 
 use super::outbox::Outbox;
-use super::pacing::Pacing;
+use super::pacing::{Pacing, Worth};
 use super::subscriber::{Subscriber, Subscription};
 use super::tape::{Position, Stamp, Tape};
 
@@ -33,6 +33,8 @@ pub struct Fanout {
     topics: Slab<Entry>,
     /// Topics published on since they were last taken as due.
     published: Vec<u32>,
+    /// How often it was looked for topics that are due.
+    looks: u64,
     /// The stamp of the newest published frame.
     stamp: Stamp,
     /// Outboxes that are empty, for the next connection that needs one.
@@ -52,9 +54,15 @@ struct Entry {
     tape: Tape,
     members: Slab<Member>,
     published: bool,
-    /// Bytes published since it was flushed.
+    /// Bytes and frames published since it was flushed.
     fresh_bytes: usize,
+    fresh_frames: u64,
     not_before: Duration,
+    worth: Worth,
+    /// Which look at topics that are due flushed it last.
+    flushed_in: u64,
+    /// What was there when it began to rest; `None` where it does not.
+    rests_from: Option<Position>,
 }
 
 /// One subscriber of one topic.
@@ -77,6 +85,7 @@ impl Fanout {
             by_name: HashMap::new(),
             topics: Slab::new(),
             published: Vec::new(),
+            looks: 0,
             stamp: 1,
             spare: Vec::new(),
             spare_bytes: 0,
@@ -142,6 +151,7 @@ impl Fanout {
         self.stamp += 1;
         let entry = &mut self.topics[index as usize];
         entry.tape.append(self.stamp, header, payload);
+        entry.fresh_frames += 1;
         entry.fresh_bytes += header.len() + payload.len();
         if !entry.published {
             entry.published = true;
@@ -195,14 +205,25 @@ impl Fanout {
     pub fn take_due(&mut self, now: Duration, due: &mut Vec<TopicIndex>) -> Option<Duration> {
         let (topics, tape_bytes) = (&mut self.topics, self.tape_bytes);
         let mut next: Option<Duration> = None;
+        self.looks += 1;
+        let looks = self.looks;
         self.published.retain(|&index| {
             let entry = &mut topics[index as usize];
+            if entry.flushed_in + 1 == looks && entry.rests_from.is_some() {
+                // What came while it was being flushed was not worth the rest.
+                entry.rests_from = Some(entry.tape.end());
+            }
             let rests = entry.not_before > now && entry.fresh_bytes < tape_bytes / 2;
             if rests {
                 next = Some(next.map_or(entry.not_before, |at| at.min(entry.not_before)));
             } else {
+                if let Some(position) = entry.rests_from.take() {
+                    let gained = entry.tape.unread(position);
+                    entry.worth.record(gained, entry.fresh_frames);
+                }
                 entry.published = false;
-                entry.fresh_bytes = 0;
+                entry.flushed_in = looks;
+                (entry.fresh_bytes, entry.fresh_frames) = (0, 0);
                 due.push(TopicIndex(index));
             }
             rests
@@ -220,10 +241,14 @@ impl Fanout {
         }
     }
 
-    /// A topic was flushed at `now` and rests as long as that was worth.
+    /// A topic was flushed at `now` and rests, if that has been worth it.
     pub fn rest(&mut self, topic: TopicIndex, now: Duration, pacing: &Pacing) {
         if let Some(entry) = self.topics.get_mut(topic.0 as usize) {
-            entry.not_before = now + pacing.rest(entry.members.len());
+            let rest = pacing.rest(entry.members.len());
+            if !rest.is_zero() && entry.worth.is_given() {
+                entry.not_before = now + rest;
+                entry.rests_from = Some(entry.tape.end());
+            }
         }
     }
 
@@ -273,7 +298,11 @@ impl Fanout {
             members: Slab::new(),
             published: false,
             fresh_bytes: 0,
+            fresh_frames: 0,
             not_before: Duration::ZERO,
+            worth: Worth::default(),
+            flushed_in: 0,
+            rests_from: None,
         }));
         self.by_name.insert(name, index);
         index
