@@ -258,6 +258,20 @@ fn unfinished_message_is_failed_in_time() {
 }
 
 #[test]
+fn control_frame_in_parts_leaves_no_message_unfinished() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    for _ in 0..30 {
+        for part in [&[0x8a, 0x80, 0, 0][..], &[0, 0]] {
+            client.write(part);
+            world.run();
+        }
+        world.advance(seconds(10));
+    }
+    assert_eq!(client.closed(), None);
+}
+
+#[test]
 fn peer_that_closes_gets_its_code_back_and_the_server_closes_first() {
     let mut world = world();
     let mut client = world.connect(HOME);

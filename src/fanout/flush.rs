@@ -77,7 +77,7 @@ impl Fanout {
     /// Where a subscriber lags in a topic, [skips](Fanout::skip) everything;
     /// returns how many published frames it misses, 0 where it does not lag.
     pub fn skip_if_lagging(&mut self, subscriber: &mut Subscriber) -> u64 {
-        let mut tapes = subscriber.subscriptions.iter().map(|&s| self.tape(s));
+        let mut tapes = subscriber.subscriptions().iter().map(|&s| self.tape(s));
         if tapes.all(|(tape, position)| tape.lag(position) == 0) {
             return 0;
         }
@@ -89,9 +89,9 @@ impl Fanout {
     /// frame that is missing, none may come that tells of what followed it.
     /// Returns how many published frames it misses.
     pub fn skip(&mut self, subscriber: &mut Subscriber) -> u64 {
-        let tapes = subscriber.subscriptions.iter().map(|&s| self.tape(s));
+        let tapes = subscriber.subscriptions().iter().map(|&s| self.tape(s));
         let missed = tapes.map(|(tape, position)| tape.unread(position)).sum();
-        for &subscription in &subscriber.subscriptions {
+        for &subscription in subscriber.subscriptions() {
             let end = self.tape(subscription).0.end();
             self.set_position(subscription, end);
         }
@@ -107,7 +107,7 @@ impl Fanout {
     /// Copies what a subscriber has not read of a tape among its private
     /// frames, since it is about to leave that tape.
     pub(super) fn keep_unread(&mut self, subscriber: &mut Subscriber, place: usize) {
-        let subscription = subscriber.subscriptions[place];
+        let subscription = subscriber.subscriptions()[place];
         let (tape, mut position) = self.tape(subscription);
         if tape.unread(position) == 0 {
             return;
@@ -137,6 +137,12 @@ impl Fanout {
         slices: &mut [IoSlice<'a>; 2 * MAX_PIECES],
     ) -> (usize, usize) {
         let outbox = subscriber.outbox.as_deref();
+        if subscriber.subscriptions().is_empty() {
+            // Nothing is to be merged: all of the outbox goes out.
+            let Some(outbox) = outbox else { return (0, 0) };
+            pieces[0] = Piece::Private(outbox.len());
+            return (outbox.len(), offer(outbox.slices(0, outbox.len()), slices));
+        }
         let mut through = 0;
         let (mut runs, mut private) = (0, 0);
         let (mut offered, mut used) = (0, 0);
@@ -157,7 +163,7 @@ impl Fanout {
                 (parts, bytes)
             } else if let Some(next) = next {
                 through = waiting.unwrap_or(Stamp::MAX).min(next.other - 1);
-                let (tape, _) = self.tape(subscriber.subscriptions[next.place]);
+                let (tape, _) = self.tape(subscriber.subscriptions()[next.place]);
                 let (from, to) = (next.position, tape.through(through));
                 let parts = tape.slices(from, to);
                 let bytes = parts.0.len() + parts.1.len();
@@ -181,7 +187,7 @@ impl Fanout {
     /// that is stamped later than `through`.
     fn next_frame(&self, subscriber: &Subscriber, through: Stamp) -> Option<NextFrame> {
         let mut next: Option<NextFrame> = None;
-        for (place, &subscription) in subscriber.subscriptions.iter().enumerate() {
+        for (place, &subscription) in subscriber.subscriptions().iter().enumerate() {
             let (tape, position) = self.tape(subscription);
             let position = position.max(tape.through(through));
             let Some(stamp) = tape.next_stamp(position) else {
@@ -222,7 +228,7 @@ impl Fanout {
                     to,
                     bytes,
                 } => {
-                    let subscription = subscriber.subscriptions[place];
+                    let subscription = subscriber.subscriptions()[place];
                     let mut position = to;
                     if left < bytes {
                         let (tape, _) = self.tape(subscription);

@@ -130,7 +130,8 @@ impl Fanout {
 
     /// Ends all subscriptions and drops what is still to be sent.
     pub fn release(&mut self, subscriber: &mut Subscriber) {
-        for subscription in std::mem::take(&mut subscriber.subscriptions) {
+        let subscriptions = core::mem::take(&mut subscriber.subscriptions);
+        for &subscription in subscriptions.as_slice() {
             self.remove_member(subscription);
         }
         subscriber.outbox = None;

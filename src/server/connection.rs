@@ -19,7 +19,7 @@ pub(super) struct Connection {
     pub(super) deflate: Option<Agreement>,
     /// Bytes received but not taken yet: an unfinished request head, or what
     /// waits until the peer has read its answers.
-    pub(super) held: Vec<u8>,
+    pub(super) held: Held,
     /// Whom it comes from.
     pub(super) address: IpAddr,
     /// There were too many of its address when it came.
@@ -54,6 +54,27 @@ pub(super) struct Io {
     pub(super) listed_ready: bool,
     /// On the list of those to flush.
     pub(super) listed_dirty: bool,
+}
+
+/// Bytes that wait: a pointer while there are none.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "most connections have none")]
+pub(super) struct Held(Option<Box<Vec<u8>>>);
+
+impl Held {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.0.get_or_insert_default().extend_from_slice(bytes);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.0.take().map_or_else(Vec::new, |bytes| *bytes)
+    }
 }
 
 /// How far a connection's life has come.
@@ -118,7 +139,7 @@ impl Connection {
             phase: Phase::Handshake { since: now, proxy },
             subscriber: Subscriber::default(),
             deflate: None,
-            held: Vec::new(),
+            held: Held::default(),
             address,
             is_unwelcome: false,
             is_held: false,
@@ -167,7 +188,7 @@ impl Connection {
 
     /// The last bytes are queued; what still arrives is discarded.
     pub(super) fn finish(&mut self, now: Tick) {
-        self.held = Vec::new();
+        self.held = Held::default();
         self.close(now, Closing::Flushing);
     }
 

@@ -106,7 +106,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         let connection = &mut self.hub.connections[index as usize];
         if !connection.is_held && !self.hub.fanout.is_over_bound(&connection.subscriber) {
             connection.io.paused = false;
-            let mut held = mem::take(&mut connection.held);
+            let mut held = connection.held.take();
             self.take_in_all(index, &mut held, 0);
         }
     }
@@ -118,7 +118,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if connection.held.is_empty() {
             self.take_in_all(index, bytes, 0);
         } else {
-            let mut held = mem::take(&mut connection.held);
+            let mut held = connection.held.take();
             let tried = held.len();
             held.extend_from_slice(bytes);
             self.take_in_all(index, &mut held, tried);
@@ -141,13 +141,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     connection.io.paused = true;
                     Taken::Incomplete(0)
                 }
+                _ if rest.is_empty() => return,
                 // Small messages can mean large ones: the others come first.
-                _ if inflated > INFLATE_BUDGET_BYTES && !rest.is_empty() => {
+                _ if inflated > INFLATE_BUDGET_BYTES => {
                     connection.io.paused = true;
                     self.hub.mark_greedy(index);
                     Taken::Incomplete(0)
                 }
-                Phase::Handshake { .. } if rest.is_empty() => return,
                 // What was tried was the head of the first request.
                 Phase::Handshake { .. } if taken == 0 => self.take_request(index, rest, tried),
                 Phase::Handshake { .. } => self.take_request(index, rest, 0),
@@ -162,7 +162,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             }
         }
         if let Some(connection) = self.hub.connections.get_mut(index as usize) {
-            connection.held.extend_from_slice(&input[taken..]);
+            connection.held.push(&input[taken..]);
         }
     }
 
@@ -282,17 +282,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         let mut receiver = connection.take_receiver();
         let inflater = connection.deflate.map(|_| &mut self.inflater);
         let taken = match receiver.receive(input, max_message_bytes, inflater) {
-            Ok((bytes, None)) => {
-                self.hub.note_unfinished(index, !receiver.is_idle());
-                Taken::Incomplete(bytes)
-            }
+            Ok((bytes, None)) => Taken::Incomplete(bytes),
             Ok((bytes, Some(event))) => {
                 match event {
                     Event::Close(close) => self.hub.finish(index, close, close.reply()),
                     // We have sent Close: nothing but the peer's counts.
                     _ if !is_open => {}
                     Event::Message(message) => {
-                        self.hub.note_unfinished(index, false);
                         if let Some(id) = self.hub.id(index) {
                             let mut cx = Context { hub: &mut self.hub };
                             self.handler.message(&mut cx, id, message);
@@ -313,6 +309,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 Taken::Bytes(0)
             }
         };
+        receiver.drop_delivered();
+        self.hub.note_unfinished(index, !receiver.is_idle());
         if let Some(connection) = self.hub.connections.get_mut(index as usize) {
             connection.return_receiver(receiver);
         }

@@ -1,21 +1,26 @@
 //! Deadlines, in tenths of a second.
 
 use core::cmp::Reverse;
+use core::num::NonZeroU32;
 use core::time::Duration;
 use std::collections::BinaryHeap;
 
-/// A moment on the server's clock in tenths of a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tick(u32);
+/// A moment on the server's clock in tenths of a second, counted from 1, so that
+/// none takes no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tick(NonZeroU32);
 
 impl Tick {
     /// Later than everything.
-    pub(super) const NEVER: Tick = Tick(u32::MAX);
+    pub(super) const NEVER: Tick = Tick(NonZeroU32::MAX);
+
+    const LAST: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).unwrap();
 
     /// The last tick that has begun at `time`. A clock that counts from the
     /// server's start gets to the end of this in thirteen years.
     pub(super) fn at(time: Duration) -> Tick {
-        Tick(u32::try_from(time.as_millis() / TICK_MS).unwrap_or(u32::MAX - 1))
+        let ticks = u32::try_from(time.as_millis() / TICK_MS).unwrap_or(u32::MAX);
+        Tick(NonZeroU32::MIN.saturating_add(ticks).min(Self::LAST))
     }
 
     /// The first tick not before `timeout` has passed; never for a timeout of zero.
@@ -26,12 +31,12 @@ impl Tick {
         // One more, since this tick may be nearly over.
         let ticks = timeout.as_millis().div_ceil(TICK_MS) + 1;
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
-        Tick(self.0.saturating_add(ticks).min(u32::MAX - 1))
+        Tick(self.0.saturating_add(ticks).min(Self::LAST))
     }
 
     /// When it begins.
     pub(super) fn start(self) -> Duration {
-        Duration::from_millis(u64::from(self.0) * 100)
+        Duration::from_millis(u64::from(self.0.get() - 1) * 100)
     }
 }
 

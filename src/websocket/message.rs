@@ -162,9 +162,9 @@ impl Receiver {
         self.unfinished.as_ref().is_none_or(|it| it.is_idle())
     }
 
-    /// Drops what the last call handed out: with the whole box, unless it was
-    /// a control frame inside a message.
-    fn drop_delivered(&mut self) {
+    /// Drops what the last call handed out, as the next one would: with the whole
+    /// box, unless it was a control frame inside a message.
+    pub fn drop_delivered(&mut self) {
         if self.is_idle() {
             self.unfinished = None;
         } else if let Some(unfinished) = &mut self.unfinished {
