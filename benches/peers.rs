@@ -36,7 +36,7 @@
 //! Ten clients, evenly spread over the room, send: `in-flight-4` has four messages
 //! of each on their way, `200/s` sends so many a second together. Latency is that
 //! of each delivery, from when a message was to be sent.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 #![allow(clippy::cast_possible_truncation, reason = "figures")]
 
 #[path = "peers/case.rs"]

@@ -113,12 +113,6 @@ impl Outbox {
 
     /// Takes the first `bytes` away: they are written.
     pub(super) fn consume(&mut self, bytes: usize) {
-        if bytes == self.bytes.len() {
-            self.bytes.clear();
-            self.runs.clear();
-            self.is_begun = false;
-            return;
-        }
         self.bytes.drain(..bytes);
         let mut left = bytes;
         while let Some(run) = self.runs.front_mut() {

@@ -47,7 +47,7 @@ impl Pacing {
 /// nothing.
 #[derive(Debug)]
 pub(super) struct Worth {
-    /// What share of the frames came during the last rests, in per cent.
+    /// What share of the frames came after the last flushes, in per cent.
     gained: u64,
     /// How many rests were left out since the last one.
     left_out: u32,
@@ -62,8 +62,8 @@ impl Default for Worth {
 }
 
 impl Worth {
-    /// Takes into account that so many of the frames of a flush came during the
-    /// rest before it.
+    /// Takes into account that so many of the frames of a flush came only when
+    /// the flush before it was over.
     pub(super) fn record(&mut self, gained: u64, frames: u64) {
         let share = (100 * gained).checked_div(frames).unwrap_or(0);
         self.gained = (7 * self.gained + share) / 8;

@@ -347,3 +347,49 @@ const MAX_SPARE: usize = 256;
 
 /// And for some that have much to say.
 const MAX_SPARE_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Topic = Topic(0);
+
+    /// How many of a hundred flushes of a crowd have a rest before them, when so
+    /// many frames come while it is flushed and so many while it rests.
+    fn rests(during_flush: usize, during_rest: usize) -> usize {
+        let mut fanout = Fanout::new(1 << 20, 0);
+        for key in 0..1_000 {
+            fanout.subscribe(ALL, key, &mut Subscriber::default());
+        }
+        let mut pacing = Pacing::default();
+        pacing.record(1_000, Duration::from_millis(4));
+        let (mut now, mut due, mut rests) = (Duration::from_secs(1), Vec::new(), 0);
+        let publish = |fanout: &mut Fanout, frames| {
+            (0..frames).for_each(|_| fanout.publish(ALL, Encoding::Plain, &[1], b"x"));
+        };
+        for _ in 0..100 {
+            publish(&mut fanout, during_flush);
+            if let Some(until) = fanout.take_due(now, &mut due) {
+                publish(&mut fanout, during_rest);
+                rests += 1;
+                now = until;
+                fanout.take_due(now, &mut due);
+            }
+            for topic in due.drain(..) {
+                fanout.rest(topic, now, &pacing);
+            }
+        }
+        rests
+    }
+
+    #[test]
+    fn crowd_rests_while_that_gathers_frames() {
+        assert_eq!(rests(8, 4), 99);
+    }
+
+    #[test]
+    fn rests_that_gather_nothing_are_left_out() {
+        let rests = rests(10, 0);
+        assert!(rests < 25, "{rests}");
+    }
+}
