@@ -7,13 +7,19 @@ import { numbered, stage, until } from './harness.mjs';
 const scene = stage();
 const { enter } = scene;
 
-test('page that was cut off recovers exactly what it missed and says so once', async () => {
+/** Ann, and Bob, who has lost his line after Ann has said this. */
+async function cutOff(said = []) {
   const ann = await enter('Ann');
   const bob = await enter('Bob', { url: scene.wire.url });
-  await ann.say('Before');
-  await bob.sees(['Before']);
+  for (const text of said) await ann.say(text);
+  await bob.sees(said);
   scene.wire.cut();
   await bob.disconnected();
+  return { ann, bob };
+}
+
+test('page that was cut off recovers exactly what it missed and says so once', async () => {
+  const { ann, bob } = await cutOff(['Before']);
   await ann.say('Missed 1');
   await ann.say('Missed 2');
   assert.deepEqual(await bob.texts(), ['Before']);
@@ -25,12 +31,7 @@ test('page that was cut off recovers exactly what it missed and says so once', a
 });
 
 test('a gap longer than one answer is filled', async () => {
-  const ann = await enter('Ann');
-  const bob = await enter('Bob', { url: scene.wire.url });
-  await ann.say('Before');
-  await bob.sees(['Before']);
-  scene.wire.cut();
-  await bob.disconnected();
+  const { ann, bob } = await cutOff(['Before']);
   await ann.crowd('lobby', numbered(1, 230));
   scene.wire.mend();
   await bob.sees(['Before', ...numbered(1, 230)]);
@@ -39,10 +40,7 @@ test('a gap longer than one answer is filled', async () => {
 });
 
 test('what is typed while cut off arrives once, after the return', async () => {
-  const ann = await enter('Ann');
-  const bob = await enter('Bob', { url: scene.wire.url });
-  scene.wire.cut();
-  await bob.disconnected();
+  const { ann, bob } = await cutOff();
   await bob.type('First');
   await bob.type('Second');
   await bob.counts('.own.pending', 2);
@@ -53,10 +51,7 @@ test('what is typed while cut off arrives once, after the return', async () => {
 });
 
 test('what is typed while cut off outlives a reload', async () => {
-  const ann = await enter('Ann');
-  const bob = await enter('Bob', { url: scene.wire.url });
-  scene.wire.cut();
-  await bob.disconnected();
+  const { ann, bob } = await cutOff();
   await bob.type('First');
   await bob.type('Second');
   await bob.page.reload();

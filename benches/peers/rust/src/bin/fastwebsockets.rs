@@ -14,16 +14,14 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::BufWriter;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
 type All = broadcast::Sender<(OpCode, Bytes)>;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let port = arguments.next().expect("a port").parse().expect("a port");
-    let mode = arguments.next().expect("a mode");
+    let (port, mode) = peers::arguments();
     let all = match mode.as_str() {
         "echo" => None,
         "broadcast" => Some(broadcast::channel(QUEUE).0),
@@ -35,7 +33,7 @@ fn main() {
         .build()
         .expect("a runtime")
         .block_on(async {
-            let listener = listen(port).expect("to listen");
+            let listener = peers::listen(port).expect("to listen");
             loop {
                 if let Ok((stream, _)) = listener.accept().await {
                     let _ = stream.set_nodelay(true);
@@ -43,13 +41,6 @@ fn main() {
                 }
             }
         });
-}
-
-fn listen(port: u16) -> std::io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(([127, 0, 0, 1], port).into())?;
-    socket.listen(4096)
 }
 
 async fn serve(stream: TcpStream, all: Option<All>) {

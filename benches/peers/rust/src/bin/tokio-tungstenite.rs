@@ -1,21 +1,19 @@
 //! tokio-tungstenite on tokio's current-thread runtime: `PORT echo|broadcast`.
 use futures_util::{SinkExt, StreamExt, TryStreamExt, future};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, error::TryRecvError};
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let port = arguments.next().expect("a port").parse().expect("a port");
-    let mode = arguments.next().expect("a mode");
+    let (port, mode) = peers::arguments();
     rlimit::increase_nofile_limit(u64::MAX).expect("file descriptors");
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
         .expect("a runtime")
         .block_on(async {
-            let listener = listen(port).expect("to listen");
+            let listener = peers::listen(port).expect("to listen");
             match mode.as_str() {
                 "echo" => accept(&listener, echo).await,
                 "broadcast" => {
@@ -25,13 +23,6 @@ fn main() {
                 _ => panic!("no such mode: {mode}"),
             }
         });
-}
-
-fn listen(port: u16) -> std::io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(([127, 0, 0, 1], port).into())?;
-    socket.listen(4096)
 }
 
 async fn accept<F>(listener: &TcpListener, serve: impl Fn(TcpStream) -> F)
