@@ -2,6 +2,7 @@
 
 use std::hint;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,17 +62,17 @@ fn wakes() -> Calls {
 pub(crate) fn job(person: u32, count: u32) -> Job {
     let number = u128::from(count + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     Job::Append {
-        draft: Draft {
+        draft: Arc::new(Draft {
             room: format!("room-{}", person % ROOMS).into(),
-            from: Person {
+            from: Arc::new(Person {
                 id: format!("person-{person:05}"),
                 name: format!("Sender {person}"),
-            },
+            }),
             time: 1_700_000_000_000 + u64::from(count),
             text: "Shall we meet at seven at the usual place? I will be a bit late.".into(),
             cid: format!("{number:032x}"),
             file: None,
-        },
+        }),
         secret: "secret".into(),
         bytes: None,
     }

@@ -37,7 +37,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let cid = command.cid();
         let line = command.line()?.trim();

@@ -20,7 +20,7 @@ pub(super) enum Pending {
     Entry {
         room: usize,
         id: ConnectionId,
-        cid: String,
+        draft: Arc<Draft>,
         /// For what is new.
         paid: Option<Paid>,
     },
@@ -51,7 +51,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let (room, text) = (command.room()?, command.text()?);
         self.say(cx, id, key, room, text, command.required_cid()?)
@@ -91,15 +91,16 @@ impl<J: Journal> Chat<J> {
         else {
             return Err(ErrorCode::NotJoined.into());
         };
+        let draft = Arc::new(Draft {
+            room: Arc::clone(&room.name),
+            from: Arc::clone(&session.person),
+            time: millis(cx.unix_time()),
+            text: text.to_owned(),
+            cid: cid.to_owned(),
+            file,
+        });
         let job = Job::Append {
-            draft: Draft {
-                room: Arc::clone(&room.name),
-                from: session.person.clone(),
-                time: millis(cx.unix_time()),
-                text: text.to_owned(),
-                cid: cid.to_owned(),
-                file,
-            },
+            draft: Arc::clone(&draft),
             secret: Arc::clone(&session.secret),
             bytes,
         };
@@ -111,7 +112,7 @@ impl<J: Journal> Chat<J> {
         self.pending.push_back(Pending::Entry {
             room: place,
             id,
-            cid: cid.to_owned(),
+            draft,
             paid,
         });
         Ok(())
@@ -122,7 +123,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let to = self.sessions.with_id(command.to()?);
         let (text, cid) = (command.text()?, command.required_cid()?);
@@ -173,7 +174,7 @@ impl<J: Journal> Chat<J> {
         for tab in recipient.tabs.iter().chain(own_tabs) {
             cx.send(tab.id, &json);
         }
-        let to = recipient.person.clone();
+        let to = Arc::clone(&recipient.person);
         if let Some(sender) = self.sessions.get_mut(key) {
             let cid = cid.to_owned();
             sender.remember_direct(Direct { cid, time, to });
@@ -186,7 +187,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, command.room()?)?;
         if let (Some(room), Some(session)) = (self.rooms.get(place), self.sessions.get(key)) {
@@ -201,7 +202,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, command.room()?)?;
         let page = match (command.before()?, command.after()?) {
@@ -255,14 +256,14 @@ impl<J: Journal> Chat<J> {
                 Pending::Entry {
                     room,
                     id,
-                    cid,
+                    draft,
                     paid,
                 } => {
                     if !matches!(outcome, Outcome::Appended(_)) {
                         self.pay_back(paid, cx.now());
                     }
-                    let otherwise = ErrorCode::Storage.into();
-                    self.entry_done(cx, room, id, &cid, outcome, otherwise);
+                    let otherwise = || ErrorCode::Storage.into();
+                    self.entry_done(cx, room, id, &draft.cid, outcome, otherwise);
                 }
                 Pending::Repeat {
                     room,
@@ -270,7 +271,7 @@ impl<J: Journal> Chat<J> {
                     cid,
                     wait,
                 } => {
-                    let otherwise = Error::from(ErrorCode::Quota).retry_ms(millis(wait).max(1));
+                    let otherwise = || Error::from(ErrorCode::Quota).retry_ms(millis(wait).max(1));
                     self.entry_done(cx, room, id, &cid, outcome, otherwise);
                 }
                 Pending::Load { room } => self.loaded(cx, room, outcome),
@@ -295,7 +296,7 @@ impl<J: Journal> Chat<J> {
         id: ConnectionId,
         cid: &str,
         outcome: Outcome,
-        otherwise: Error,
+        otherwise: impl FnOnce() -> Error,
     ) {
         let tab = self.session_of(id).and_then(|key| self.tab(key, id));
         let has_left = tab.is_some_and(|tab| !tab.rooms.contains(&place));
@@ -314,7 +315,7 @@ impl<J: Journal> Chat<J> {
                 room.newest.push(entry.seq, json);
             }
             Outcome::Repeated(entry) => cx.send(id, &wire::entry_json(&entry)),
-            _ => cx.send(id, &otherwise.to_json(Some(cid))),
+            _ => cx.send(id, &otherwise().to_json(Some(cid))),
         }
         self.unload_if_unused(place);
     }

@@ -78,7 +78,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
         bytes: Option<&[u8]>,
     ) -> Result<(), Error> {
         let bytes = bytes.ok_or_else(|| {
@@ -150,7 +150,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, command.room()?)?;
         let Some(room) = self.rooms.get(place) else {

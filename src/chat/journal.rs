@@ -59,7 +59,7 @@ pub enum Job {
     /// Keep an entry, and with it the session of whoever wrote it.
     Append {
         /// The entry.
-        draft: Draft,
+        draft: Arc<Draft>,
         /// The secret of the author's session.
         secret: SecretHash,
         /// What is in the file, where the draft has one.
@@ -105,7 +105,7 @@ pub struct Draft {
     /// The room it is for.
     pub room: Arc<str>,
     /// Who wrote it.
-    pub from: Person,
+    pub from: Arc<Person>,
     /// When it was accepted: Unix milliseconds.
     pub time: u64,
     /// Plain text. That of a file may be empty.
@@ -137,7 +137,7 @@ pub struct Entry {
     /// Its number: 1, 2, 3 … within the room and its epoch.
     pub seq: u64,
     /// What was said.
-    pub draft: Draft,
+    pub draft: Arc<Draft>,
 }
 
 /// Somebody as others see them.

@@ -222,42 +222,36 @@ impl<J: Journal> Chat<J> {
         &mut self.journal
     }
 
-    /// Does what a frame says. `cid` becomes what it carries, as soon as that
-    /// can be read.
+    /// Does what a frame says, if that can be read.
     fn follow(
         &mut self,
         cx: &mut Context<'_>,
         id: ConnectionId,
-        message: Message<'_>,
-        cid: &mut Option<String>,
+        said: Result<&Said<'_>, Error>,
     ) -> Result<(), Error> {
         let key = self.session_of(id);
-        let understood = understand(message);
-        if let Ok((command, _)) = &understood {
-            *cid = command.cid().map(str::to_owned);
-        }
         // What cannot be understood has its price too.
         self.take_budget(cx, id, key)?;
-        let (command, file) = understood?;
+        let Said { command, file } = said?;
         let kind = command.kind()?;
         let Some(key) = key else {
             return match kind {
-                "hello" => self.hello(cx, id, &command),
+                "hello" => self.hello(cx, id, command),
                 _ => Err(ErrorCode::HelloFirst.into()),
             };
         };
         let done = match kind {
-            "file" => self.file(cx, id, key, &command, file),
+            "file" => self.file(cx, id, key, command, *file),
             _ if file.is_some() => Err(ErrorCode::BadFile.into()),
-            "fetch" => self.fetch(cx, id, key, &command),
-            "message" => self.message(cx, id, key, &command),
-            "direct" => self.direct(cx, id, key, &command),
-            "typing" => self.typing(cx, id, key, &command),
-            "join" => self.join(cx, id, key, &command),
-            "leave" => self.leave(cx, id, key, &command),
-            "history" => self.history(cx, id, key, &command),
+            "fetch" => self.fetch(cx, id, key, command),
+            "message" => self.message(cx, id, key, command),
+            "direct" => self.direct(cx, id, key, command),
+            "typing" => self.typing(cx, id, key, command),
+            "join" => self.join(cx, id, key, command),
+            "leave" => self.leave(cx, id, key, command),
+            "history" => self.history(cx, id, key, command),
             "rename" => self.rename(cx, id, key, command.name()?, command.cid()),
-            "command" => self.command(cx, id, key, &command),
+            "command" => self.command(cx, id, key, command),
             "ping" => {
                 let (n, cid) = (command.n()?, command.cid());
                 cx.send(id, &Answer::Pong { n, cid }.to_json());
@@ -279,7 +273,7 @@ impl<J: Journal> Chat<J> {
         &mut self,
         cx: &mut Context<'_>,
         id: ConnectionId,
-        hello: &Command,
+        hello: &Command<'_>,
     ) -> Result<(), Error> {
         let name = names::person(hello.name()?).ok_or(ErrorCode::BadName)?;
         let secret = hello.session()?;
@@ -358,9 +352,17 @@ impl<J: Journal> Handler for Chat<J> {
     }
 
     fn message(&mut self, cx: &mut Context<'_>, id: ConnectionId, message: Message<'_>) {
-        let mut cid = None;
-        if let Err(error) = self.follow(cx, id, message, &mut cid) {
-            cx.send(id, &error.to_json(cid.as_deref()));
+        let read;
+        let said = match Said::read(message) {
+            Ok(said) => {
+                read = said;
+                Ok(&read)
+            }
+            Err(error) => Err(error),
+        };
+        let cid = said.as_ref().ok().and_then(|said| said.command.cid());
+        if let Err(error) = self.follow(cx, id, said) {
+            cx.send(id, &error.to_json(cid));
         }
         self.take_outcomes(cx);
     }
@@ -398,21 +400,29 @@ impl<J> fmt::Debug for Chat<J> {
     }
 }
 
-/// The command that a frame is, and the file that comes with it.
-fn understand(message: Message<'_>) -> Result<(Command, Option<&[u8]>), Error> {
-    let (text, file) = match message {
-        Message::Text(text) => (text, None),
-        Message::Binary(frame) => {
-            let (json, bytes) = wire::split_file(frame)?;
-            (json, Some(bytes))
+/// What a frame says.
+struct Said<'a> {
+    command: Command<'a>,
+    /// What comes with it.
+    file: Option<&'a [u8]>,
+}
+
+impl<'a> Said<'a> {
+    fn read(message: Message<'a>) -> Result<Self, Error> {
+        let (text, file) = match message {
+            Message::Text(text) => (text, None),
+            Message::Binary(frame) => {
+                let (json, bytes) = wire::split_file(frame)?;
+                (json, Some(bytes))
+            }
+        };
+        if wire::is_too_deep(text) {
+            return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
         }
-    };
-    if wire::is_too_deep(text) {
-        return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
+        let command = Command::parse(text)?;
+        command.check_cid()?;
+        Ok(Said { command, file })
     }
-    let command = Command::parse(text)?;
-    command.check_cid()?;
-    Ok((command, file))
 }
 
 fn millis(time: Duration) -> u64 {

@@ -36,7 +36,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let name = names::room(command.room()?).ok_or(ErrorCode::BadRoom)?;
         let after = command.after_place()?;
@@ -99,7 +99,7 @@ impl<J: Journal> Chat<J> {
         else {
             return;
         };
-        let person = session.person.clone();
+        let person = Arc::clone(&session.person);
         let Some(tab) = session.tab(id) else { return };
         let is_member = room.members.contains_key(&key);
         let member = room.members.entry(key).or_default();
@@ -112,11 +112,11 @@ impl<J: Journal> Chat<J> {
             room.presence.list_given();
         }
         if !is_member {
-            room.presence.arrive(person.clone());
+            room.presence.arrive(Person::clone(&person));
         } else if member.name != person.name {
-            room.presence.rename(person.clone());
+            room.presence.rename(Person::clone(&person));
         }
-        member.name = person.name;
+        member.name.clone_from(&person.name);
         cx.subscribe(id, room.topic);
         let members = listed(room, &self.sessions);
         let given = room.newest.since(after);
@@ -142,7 +142,7 @@ impl<J: Journal> Chat<J> {
         cx: &mut Context<'_>,
         id: ConnectionId,
         key: SessionKey,
-        command: &Command,
+        command: &Command<'_>,
     ) -> Result<(), Error> {
         let cid = command.cid();
         let place = self.joined_room(id, key, command.room()?)?;
@@ -199,7 +199,7 @@ impl<J: Journal> Chat<J> {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let person = session.person.clone();
+        let person = Arc::clone(&session.person);
         let tabs = session.tabs.iter();
         let rooms: Vec<usize> = tabs.flat_map(|tab| tab.rooms.iter().copied()).collect();
         for place in rooms {
@@ -208,7 +208,7 @@ impl<J: Journal> Chat<J> {
                 && member.name != person.name
             {
                 member.name.clone_from(&person.name);
-                room.presence.rename(person.clone());
+                room.presence.rename(Person::clone(&person));
                 self.presence_changed(cx, place);
             }
         }

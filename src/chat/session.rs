@@ -35,7 +35,7 @@ pub(super) struct Sessions {
 /// One identity, however many tabs it has open.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) person: Person,
+    pub(super) person: Arc<Person>,
     pub(super) tabs: Vec<Tab>,
     pub(super) budget: Budget,
     /// How much may be sent in files, in bytes.
@@ -52,7 +52,7 @@ pub(super) struct Session {
 pub(super) struct Direct {
     pub(super) cid: String,
     pub(super) time: u64,
-    pub(super) to: Person,
+    pub(super) to: Arc<Person>,
 }
 
 /// One connection of a session.
@@ -128,10 +128,10 @@ impl Sessions {
     fn insert(&mut self, known: KnownSession) -> SessionKey {
         let KnownSession { id, secret } = known;
         let key = self.sessions.insert(Session {
-            person: Person {
+            person: Arc::new(Person {
                 id: id.clone(),
                 name: String::new(),
-            },
+            }),
             tabs: Vec::new(),
             budget: Budget::default(),
             files: Budget::default(),
@@ -164,7 +164,7 @@ impl Sessions {
                 self.by_name.remove(&names::key(&session.person.name));
             }
             session.has_name = true;
-            name.clone_into(&mut session.person.name);
+            name.clone_into(&mut Arc::make_mut(&mut session.person).name);
             self.by_name.extend(key.map(|key| (names::key(name), key)));
         }
         Ok(())

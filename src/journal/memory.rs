@@ -89,7 +89,7 @@ impl MemoryJournal {
         self
     }
 
-    fn append(&mut self, draft: Draft, bytes: Option<FileBytes>) -> Outcome {
+    fn append(&mut self, draft: Arc<Draft>, bytes: Option<FileBytes>) -> Outcome {
         if let Some(entry) = self.known(&draft.from.id, &draft.cid) {
             return Outcome::Repeated(entry.clone());
         }
@@ -181,7 +181,7 @@ impl MemoryJournal {
         if entry.draft.file.is_some() {
             self.forget_file(&(Arc::clone(&entry.draft.room), entry.seq));
         }
-        let Draft { from, cid, .. } = &entry.draft;
+        let Draft { from, cid, .. } = &*entry.draft;
         if let Slot::Occupied(slot) = self.by_cid.entry(self.key(&from.id, cid))
             && slot.get().1 == entry.seq
             && slot.get().0 == entry.draft.room
@@ -325,10 +325,14 @@ fn bytes_of(entry: &Entry) -> usize {
         cid,
         file,
         ..
-    } = &entry.draft;
+    } = &*entry.draft;
     let texts = [&from.id, &from.name, text, cid];
     let file = file.as_ref().map_or(0, |file| 256 + file.name.len());
-    size_of::<Entry>() + 32 + file + texts.map(String::len).iter().sum::<usize>()
+    size_of::<Entry>()
+        + size_of::<Draft>()
+        + 48
+        + file
+        + texts.map(String::len).iter().sum::<usize>()
 }
 
 /// What a room's entries may take.

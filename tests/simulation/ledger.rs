@@ -118,15 +118,10 @@ impl Book {
     }
 
     fn record(&mut self, job: &Job, outcome: &Outcome) {
-        let (Job::Append {
-            draft: veche::chat::Draft { room, .. },
-            ..
-        }
-        | Job::Load { room, .. }
-        | Job::History { room, .. }
-        | Job::Fetch { room, .. }) = job
-        else {
-            return;
+        let room = match job {
+            Job::Append { draft, .. } => &draft.room,
+            Job::Load { room, .. } | Job::History { room, .. } | Job::Fetch { room, .. } => room,
+            Job::Find { .. } => return,
         };
         let key = |epoch: &String| (room.to_string(), epoch.clone());
         match outcome {

@@ -118,9 +118,10 @@ impl Town {
                 let newest = self.ledger.seq(room, &epoch);
                 let oldest = newest.saturating_sub(self.tabs.len() as u64) + 1;
                 for seq in oldest..=newest {
-                    let from = self.ledger.entry(room, &epoch, seq).unwrap().draft.from;
+                    let entry = self.ledger.entry(room, &epoch, seq).unwrap();
+                    let from = &entry.draft.from;
                     if from.id == tab.me {
-                        names.insert(from.id, from.name);
+                        names.insert(from.id.clone(), from.name.clone());
                     }
                 }
                 let name = names[&tab.me].clone();

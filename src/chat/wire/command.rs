@@ -1,6 +1,7 @@
 //! What clients send.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -8,16 +9,17 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::{Error, ErrorCode};
 
 /// A command: its type, and the fields that any type has. Only those that its
-/// type asks for are looked at.
+/// type asks for are looked at. Its texts are those of the frame, where that has no
+/// escapes in them.
 #[derive(Debug)]
-pub(in crate::chat) struct Command(Box<Fields>);
+pub(in crate::chat) struct Command<'a>(Box<Fields<'a>>);
 
-impl Command {
+impl<'a> Command<'a> {
     /// Reads a command.
     ///
     /// # Errors
     /// `bad_json` where it is not JSON, `bad_request` where it is no object.
-    pub(in crate::chat) fn parse(text: &str) -> Result<Self, Error> {
+    pub(in crate::chat) fn parse(text: &'a str) -> Result<Self, Error> {
         match serde_json::from_str(text) {
             Ok(Value::Object(fields)) => Ok(Command(fields)),
             Ok(_) => Err(bad_request("A command is a JSON object.")),
@@ -131,7 +133,7 @@ impl Command {
             // No room has such an epoch; it may have to wait for one.
             Some((Value::Text(epoch), _)) if epoch.len() > MAX_EPOCH_BYTES => Ok(None),
             Some((Value::Text(epoch), &Value::Number(seq))) => Ok(Some(Place {
-                epoch: epoch.clone(),
+                epoch: epoch.clone().into_owned(),
                 seq,
             })),
             _ => Err(wrong("after", "an object with epoch and seq")),
@@ -162,32 +164,35 @@ pub(in crate::chat) struct Place {
 
 /// A JSON value, as much of it as any command needs.
 #[derive(Debug)]
-enum Value {
+enum Value<'a> {
     Null,
-    Text(String),
+    Text(Cow<'a, str>),
     Number(u64),
-    Object(Box<Fields>),
+    Object(Box<Fields<'a>>),
     /// Nothing that any field has to be.
     Other,
 }
 
 /// The fields of an object that mean anything in any command.
 #[derive(Debug)]
-struct Fields([Value; NAMES.len()]);
+struct Fields<'a>([Value<'a>; NAMES.len()]);
 
 const NAMES: [&str; 14] = [
     "type", "cid", "room", "text", "to", "name", "session", "line", "n", "before", "after",
     "limit", "epoch", "seq",
 ];
 
-impl Fields {
-    fn get(&self, name: &str) -> &Value {
-        let place = NAMES.iter().position(|known| *known == name);
-        place.map_or(&Value::Null, |place| &self.0[place])
+impl<'a> Fields<'a> {
+    fn get(&self, name: &str) -> &Value<'a> {
+        place_of(name).map_or(&Value::Null, |place| &self.0[place])
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+fn place_of(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
     }
@@ -196,52 +201,61 @@ impl<'de> Deserialize<'de> for Value {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
+    type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(Value::Null)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
         Ok(Value::Number(number))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
         Ok(Value::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
         Ok(Value::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
         Ok(Value::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Value::Other)
     }
 
     /// Of several fields of one name the last counts.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Box::new(Fields([const { Value::Null }; NAMES.len()]));
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if let Some(place) = NAMES.iter().position(|known| *known == name) {
+        while let Some((Text(name), value)) = map.next_entry()? {
+            if let Some(place) = place_of(&name) {
                 fields.0[place] = value;
             }
         }
         Ok(Value::Object(fields))
     }
 }
+
+/// The name of a field.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn required<T>(name: &str, field: Option<T>) -> Result<T, Error> {
     field.ok_or_else(|| bad_request(&format!("The field {name} is missing.")))

@@ -6,10 +6,7 @@ use crate::chat::{File, Media, Person};
 fn draft(room: &str, cid: &str, text: &str) -> Draft {
     Draft {
         room: room.into(),
-        from: Person {
-            id: "a".into(),
-            name: "Ann".into(),
-        },
+        from: person("a"),
         time: 1,
         text: text.into(),
         cid: cid.into(),
@@ -17,9 +14,16 @@ fn draft(room: &str, cid: &str, text: &str) -> Draft {
     }
 }
 
+fn person(id: &str) -> Arc<Person> {
+    Arc::new(Person {
+        id: id.into(),
+        name: "Ann".into(),
+    })
+}
+
 fn append_job(draft: Draft) -> Job {
     Job::Append {
-        draft,
+        draft: draft.into(),
         secret: "".into(),
         bytes: None,
     }
@@ -34,7 +38,7 @@ fn append_file(journal: &mut MemoryJournal, room: &str, cid: &str, size: usize) 
         size: size as u64,
     }));
     let job = Job::Append {
-        draft,
+        draft: draft.into(),
         secret: "".into(),
         bytes: Some(vec![7; size].into()),
     };
@@ -114,7 +118,7 @@ fn same_cid_of_another_author_is_no_repeat() {
     let mut journal = MemoryJournal::new(10, 0, 7);
     append(&mut journal, "x");
     let mut other = draft("lobby", "x", "mine");
-    other.from.id = "b".into();
+    other.from = person("b");
     let outcome = submit(&mut journal, append_job(other));
     assert!(matches!(outcome, Outcome::Appended(Entry { seq: 2, .. })));
 }

@@ -59,7 +59,7 @@ pub(super) fn insert(connection: &Connection, room: i64, seq: u64, draft: &Draft
         "INSERT INTO entries (room, seq, time, person, name, cid, text, file, media, size)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (person, cid) DO NOTHING",
     )?;
-    let Person { id, name } = &draft.from;
+    let Person { id, name } = &*draft.from;
     let (time, cid, text) = (signed(draft.time), &draft.cid, &draft.text);
     let file = draft.file.as_deref();
     let (file, media, size) = match file {
@@ -189,17 +189,17 @@ pub(super) fn page(
 fn entry(row: &Row<'_>, room: &Arc<str>) -> Result<Entry> {
     Ok(Entry {
         seq: unsigned(row.get(0)?),
-        draft: Draft {
+        draft: Arc::new(Draft {
             room: Arc::clone(room),
             time: unsigned(row.get(1)?),
-            from: Person {
+            from: Arc::new(Person {
                 id: row.get(2)?,
                 name: row.get(3)?,
-            },
+            }),
             cid: row.get(4)?,
             text: row.get(5)?,
             file: file_of(row, 6)?.map(Box::new),
-        },
+        }),
     })
 }
 

@@ -103,31 +103,42 @@ impl Desk {
 
 fn append(room: &str, cid: &str, text: &str) -> Job {
     Job::Append {
-        draft: Draft {
-            room: room.into(),
-            from: Person {
-                id: "a".into(),
-                name: "Ann".into(),
-            },
-            time: 1_000,
-            text: text.into(),
-            cid: cid.into(),
-            file: None,
-        },
+        draft: draft(room, cid, text).into(),
         secret: "secret".into(),
         bytes: None,
     }
 }
 
+fn draft(room: &str, cid: &str, text: &str) -> Draft {
+    Draft {
+        room: room.into(),
+        from: person("a"),
+        time: 1_000,
+        text: text.into(),
+        cid: cid.into(),
+        file: None,
+    }
+}
+
+fn person(id: &str) -> Arc<Person> {
+    Arc::new(Person {
+        id: id.into(),
+        name: "Ann".into(),
+    })
+}
+
 /// Somebody says something at some time.
-fn said(room: &str, person: &str, cid: u64, time: u64) -> Order {
-    let mut job = append(room, &cid.to_string(), "x");
-    let Job::Append { draft, .. } = &mut job else {
-        panic!("an entry");
+fn said(room: &str, author: &str, cid: u64, time: u64) -> Order {
+    let draft = Draft {
+        from: person(author),
+        time,
+        ..draft(room, &cid.to_string(), "x")
     };
-    draft.from.id = person.into();
-    draft.time = time;
-    Order::Do(job)
+    Order::Do(Job::Append {
+        draft: draft.into(),
+        secret: "secret".into(),
+        bytes: None,
+    })
 }
 
 /// Does a batch without a thread.

@@ -259,7 +259,7 @@ impl Writer {
                 .id
                 .insert(store::insert_room(connection, &draft.room, &room.epoch)?),
         };
-        let Person { id: person, .. } = &draft.from;
+        let Person { id: person, .. } = &*draft.from;
         if !store::insert(connection, id, room.seq + 1, draft)? {
             return Ok(Done::Other(self.find(person, &draft.cid)?));
         }

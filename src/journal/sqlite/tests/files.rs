@@ -20,16 +20,20 @@ impl Desk {
 
 /// A file of so many bytes.
 fn append_file(room: &str, cid: &str, size: usize) -> Job {
-    let mut job = append(room, cid, "");
-    if let Job::Append { draft, bytes, .. } = &mut job {
-        draft.file = Some(Box::new(File {
-            name: format!("{cid}.png"),
-            media: Media::Png,
-            size: size as u64,
-        }));
-        *bytes = Some(vec![7; size].into());
+    let file = File {
+        name: format!("{cid}.png"),
+        media: Media::Png,
+        size: size as u64,
+    };
+    let draft = Draft {
+        file: Some(Box::new(file)),
+        ..draft(room, cid, "")
+    };
+    Job::Append {
+        draft: draft.into(),
+        secret: "secret".into(),
+        bytes: Some(vec![7; size].into()),
     }
-    job
 }
 
 #[test]

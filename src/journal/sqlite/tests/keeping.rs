@@ -97,14 +97,14 @@ fn sessions_that_said_something_are_known_again_the_last_one_last() {
     let folder = Folder::new();
     let mut desk = Desk::open(&folder.file());
     for (number, person) in (0_u8..).zip(["a", "b", "c"]) {
-        let Job::Append { mut draft, .. } = append("lobby", "x", "x") else {
-            panic!("an entry");
+        let draft = Draft {
+            from: super::person(person),
+            time: 100_000_000 * u64::from(number),
+            ..draft("lobby", "x", "x")
         };
-        draft.from.id = person.into();
-        draft.time = 100_000_000 * u64::from(number);
         let secret = number.to_string().into();
         desk.ask(Job::Append {
-            draft,
+            draft: draft.into(),
             secret,
             bytes: None,
         });
