@@ -141,7 +141,8 @@ impl Fanout {
             // Nothing is to be merged: all of the outbox goes out.
             let Some(outbox) = outbox else { return (0, 0) };
             pieces[0] = Piece::Private(outbox.len());
-            return (outbox.len(), offer(outbox.slices(0, outbox.len()), slices));
+            let all = outbox.slice(0, outbox.len());
+            return (outbox.len(), offer((all, &[]), slices));
         }
         let mut through = 0;
         let (mut runs, mut private) = (0, 0);
@@ -156,11 +157,11 @@ impl Fanout {
             let is_released = waiting.is_some_and(|after| after < before);
             let (parts, bytes) = if let Some(outbox) = outbox.filter(|_| is_released) {
                 let (more_runs, bytes) = outbox.released(runs, before);
-                let parts = outbox.slices(private, private + bytes);
+                let part = outbox.slice(private, private + bytes);
                 *piece = Piece::Private(bytes);
                 runs += more_runs;
                 private += bytes;
-                (parts, bytes)
+                ((part, &[][..]), bytes)
             } else if let Some(next) = next {
                 through = waiting.unwrap_or(Stamp::MAX).min(next.other - 1);
                 let (tape, _) = self.tape(subscriber.subscriptions()[next.place]);

@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 
-use super::ring::range;
 use super::tape::Stamp;
 
 /// The private frames of one connection, and the rest of a frame that a short
 /// write tore.
 ///
-/// The frames lie in one ring, so that many replies go out as one slice. A
-/// *run* is what may go out together: frames that wait for the same stamp.
+/// The frames lie one behind the other, so that many replies go out as one slice.
+/// A *run* is what may go out together: frames that wait for the same stamp.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    bytes: VecDeque<u8>,
+    bytes: Vec<u8>,
+    /// So many of the bytes are written, and make room when it is needed.
+    written: usize,
     runs: VecDeque<Run>,
     /// A part of the first run is written.
     is_begun: bool,
@@ -32,7 +33,7 @@ impl Outbox {
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// How many bytes it could hold without allocating.
@@ -43,15 +44,22 @@ impl Outbox {
     /// How many bytes wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.written
     }
 
     /// Adds a frame, given as its header and its payload, that goes out after
     /// all frames stamped up to `after`. Stamps never descend.
     pub(super) fn push(&mut self, after: Stamp, header: &[u8], payload: &[u8]) {
         let added = header.len() + payload.len();
-        self.bytes.extend(header);
-        self.bytes.extend(payload);
+        if self.bytes.len() + added > self.bytes.capacity()
+            // Each byte is moved some few times at the most.
+            && self.written >= self.bytes.len() / 4
+        {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+        self.bytes.extend_from_slice(header);
+        self.bytes.extend_from_slice(payload);
         match self.runs.back_mut() {
             Some(run) if run.after == after => run.bytes += added,
             _ => self.runs.push_back(Run {
@@ -73,10 +81,12 @@ impl Outbox {
         let front = usize::from(self.is_begun).min(self.runs.len());
         let back = usize::from(keep_last).min(self.runs.len() - front);
         let dropped = front..self.runs.len() - back;
-        let bytes = |runs: &mut dyn Iterator<Item = &Run>| runs.map(|run| run.bytes).sum();
-        let kept: usize = bytes(&mut self.runs.range(..front));
-        let gone: usize = bytes(&mut self.runs.range(dropped.clone()));
-        self.bytes.drain(kept..kept + gone);
+        let bytes = |runs: &mut dyn Iterator<Item = &Run>| -> usize {
+            runs.map(|run| run.bytes).sum()
+        };
+        let from = self.written + bytes(&mut self.runs.range(..front));
+        let to = from + bytes(&mut self.runs.range(dropped.clone()));
+        self.bytes.drain(from..to);
         self.runs.drain(dropped);
     }
 
@@ -92,9 +102,9 @@ impl Outbox {
         runs.fold((0, 0), |(runs, bytes), run| (runs + 1, bytes + run.bytes))
     }
 
-    /// The bytes between two places, in at most two slices.
-    pub(super) fn slices(&self, from: usize, to: usize) -> (&[u8], &[u8]) {
-        range(&self.bytes, from, to)
+    /// What waits between two places.
+    pub(super) fn slice(&self, from: usize, to: usize) -> &[u8] {
+        &self.bytes[self.written + from..self.written + to]
     }
 
     /// Moves the runs that may go out before the frame stamped `before`.
@@ -104,16 +114,19 @@ impl Outbox {
             if after >= before {
                 break;
             }
-            let (front, back) = self.slices(0, bytes);
-            into.push(after, front, back);
-            self.bytes.drain(..bytes);
+            into.push(after, self.slice(0, bytes), &[]);
+            self.written += bytes;
             self.runs.pop_front();
         }
     }
 
     /// Takes the first `bytes` away: they are written.
     pub(super) fn consume(&mut self, bytes: usize) {
-        self.bytes.drain(..bytes);
+        self.written += bytes;
+        if self.is_empty() {
+            self.bytes.clear();
+            self.written = 0;
+        }
         let mut left = bytes;
         while let Some(run) = self.runs.front_mut() {
             if left < run.bytes {
@@ -130,9 +143,9 @@ impl Outbox {
     /// Puts the rest of a torn frame before everything else.
     pub(super) fn push_torn(&mut self, rest: (&[u8], &[u8])) {
         let bytes = rest.0.len() + rest.1.len();
-        for &byte in rest.0.iter().chain(rest.1).rev() {
-            self.bytes.push_front(byte);
-        }
+        let torn = rest.0.iter().chain(rest.1).copied();
+        self.bytes.splice(..self.written, torn);
+        self.written = 0;
         self.runs.push_front(Run {
             after: AT_ONCE,
             bytes,
