@@ -81,9 +81,8 @@ impl Outbox {
         let front = usize::from(self.is_begun).min(self.runs.len());
         let back = usize::from(keep_last).min(self.runs.len() - front);
         let dropped = front..self.runs.len() - back;
-        let bytes = |runs: &mut dyn Iterator<Item = &Run>| -> usize {
-            runs.map(|run| run.bytes).sum()
-        };
+        let bytes =
+            |runs: &mut dyn Iterator<Item = &Run>| -> usize { runs.map(|run| run.bytes).sum() };
         let from = self.written + bytes(&mut self.runs.range(..front));
         let to = from + bytes(&mut self.runs.range(dropped.clone()));
         self.bytes.drain(from..to);

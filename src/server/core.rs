@@ -10,7 +10,7 @@ use super::config::Config;
 use super::connection::{Connection, Due, Phase, Ping};
 use super::context::Context;
 use super::handler::Handler;
-use super::hub::{Hub, Notice};
+use super::hub::{Hub, Notice, RESERVED};
 use super::timers::Tick;
 use super::transport::{Clock, Transport};
 use crate::fanout::{Pacing, TopicIndex};
@@ -60,7 +60,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             hub: Hub::new(config),
             handler,
             clock,
-            transports: Vec::new(),
+            transports: Vec::with_capacity(RESERVED),
             scratch: vec![0; SCRATCH_BYTES],
             inflater: Inflater::default(),
             pacing: Pacing::default(),

@@ -65,8 +65,8 @@ impl Hub {
                 config.trusted_proxies.clone(),
             ),
             config,
-            connections: Slab::new(),
-            timers: Timers::default(),
+            connections: Slab::with_capacity(RESERVED),
+            timers: Timers::with_capacity(RESERVED),
             deflater: Deflater::default(),
             ready: Vec::new(),
             greedy: Vec::new(),
@@ -404,6 +404,11 @@ fn encode<'a>(
         None => (server_header(message.opcode(), payload.len()), payload),
     }
 }
+
+/// For how many connections room is asked for at the start. Room that nothing was
+/// written to takes no memory, while lists that grow leave their smaller selves
+/// behind.
+pub(super) const RESERVED: usize = 16_384;
 
 /// The windows of what is published.
 const ENCODINGS: [(Encoding, Option<u8>); 2] = [

@@ -47,12 +47,17 @@ const TICK_MS: u128 = 100;
 /// An entry only says that a connection may have something due: it is looked at
 /// then and comes back for its real deadline. So a byte received moves no
 /// timer, and an idle connection costs one entry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
     entries: BinaryHeap<Reverse<(Tick, u32)>>,
 }
 
 impl Timers {
+    pub(super) fn with_capacity(connections: usize) -> Self {
+        let entries = BinaryHeap::with_capacity(connections);
+        Timers { entries }
+    }
+
     pub(super) fn insert(&mut self, at: Tick, connection: u32) {
         self.entries.push(Reverse((at, connection)));
     }
