@@ -7,7 +7,7 @@ use core::time::Duration;
 ///
 /// Broadcasting is nearly all kernel time, and a write costs the same whether
 /// it carries one frame or forty. So a topic whose flush took *d* is not
-/// flushed again before *d* / 2 has passed: what arrives meanwhile goes out in
+/// flushed again before *d* / 3 has passed: what arrives meanwhile goes out in
 /// the same writes. A small or quiet topic never waits.
 #[derive(Debug, Default)]
 pub struct Pacing {
@@ -34,7 +34,7 @@ impl Pacing {
     #[must_use]
     pub fn rest(&self, subscribers: usize) -> Duration {
         let subscribers = u32::try_from(subscribers).unwrap_or(u32::MAX);
-        let rest = self.mean_write.saturating_mul(subscribers) / 2;
+        let rest = self.mean_write.saturating_mul(subscribers) / 3;
         let millis = (rest + Duration::from_micros(500)).as_millis();
         MAX_REST.min(Duration::from_millis(
             u64::try_from(millis).unwrap_or(u64::MAX),
@@ -78,7 +78,7 @@ impl Worth {
     }
 }
 
-/// Per cent of the frames for which a rest is worth it: a third come during it
+/// Per cent of the frames for which a rest is worth it: a quarter come during it
 /// where they come evenly.
 const MIN_GAINED: u64 = 15;
 
@@ -104,20 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn topic_rests_half_of_what_its_flush_costs() {
+    fn topic_rests_a_third_of_what_its_flush_costs() {
         let rest = pacing(Duration::from_nanos(2_300)).rest(10_000);
-        assert_eq!(rest, Duration::from_millis(12));
+        assert_eq!(rest, Duration::from_millis(8));
     }
 
     #[test]
     fn small_topic_does_not_rest() {
-        let rest = pacing(Duration::from_nanos(2_300)).rest(400);
+        let rest = pacing(Duration::from_nanos(2_300)).rest(600);
         assert_eq!(rest, Duration::ZERO);
     }
 
     #[test]
     fn rest_is_bounded() {
-        assert_eq!(pacing(Duration::from_micros(5)).rest(1_000_000), MAX_REST);
+        assert_eq!(pacing(Duration::from_micros(5)).rest(100_000), MAX_REST);
         assert_eq!(pacing(Duration::from_micros(5)).rest(usize::MAX), MAX_REST);
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn one_interrupted_flush_changes_little() {
         let mut pacing = pacing(Duration::from_micros(2));
         pacing.record(1_000, Duration::from_secs(1));
-        assert!(pacing.rest(1_000) < Duration::from_micros(4_500));
+        assert!(pacing.rest(1_000) < Duration::from_micros(3_500));
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let mut worth = Worth::default();
         for _ in 0..100 {
             assert!(worth.is_given());
-            worth.record(4, 12);
+            worth.record(3, 12);
         }
     }
 
