@@ -87,6 +87,8 @@ pub mod program;
 pub mod server;
 pub mod websocket;
 
+#[cfg(feature = "tls")]
+pub use server::Tls;
 pub use server::{Config, ConnectionId, Context, Handler, Opening, Server, Topic};
 pub use websocket::close::{Close, CloseCode};
 pub use websocket::message::Message;

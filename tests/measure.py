@@ -3,12 +3,15 @@
 import os
 import resource
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 CONNECTIONS = 10_000
+TLS_CONNECTIONS = 2_000
 STARTS = 21
 REQUEST = (
     b"GET /ws HTTP/1.1\r\nHost: veche\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -22,12 +25,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start(program):
+def start(program, *options):
     """Starts the program; returns it, its port, and the seconds until it accepted a connection."""
     port = free_port()
     begun = time.perf_counter()
     server = subprocess.Popen(
-        [program, "--listen", f"127.0.0.1:{port}"],
+        [program, "--listen", f"127.0.0.1:{port}", *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -48,8 +51,10 @@ def resident_kb(server):
     sys.exit("no VmRSS: this needs Linux")
 
 
-def upgrade(port):
+def upgrade(port, tls=None):
     connection = socket.create_connection(("127.0.0.1", port))
+    if tls:
+        connection = tls.wrap_socket(connection)
     connection.sendall(REQUEST)
     head = b""
     while b"\r\n\r\n" not in head:
@@ -58,8 +63,32 @@ def upgrade(port):
     return connection
 
 
+def measure_tls(program):
+    """What an idle connection costs over TLS."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = (os.path.join(folder, name) for name in ("certificate.pem", "key.pem"))
+        request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        request += ["-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
+        subprocess.run(request, check=True, stderr=subprocess.DEVNULL)
+        server, port, _ = start(program, "--tls-cert", certificate, "--tls-key", key)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname = False
+        tls.load_verify_locations(certificate)
+        try:
+            first = upgrade(port, tls)
+            idle = resident_kb(server)
+            held = [upgrade(port, tls) for _ in range(TLS_CONNECTIONS)]
+            full = resident_kb(server)
+            print(f"one idle connection, TLS     {(full - idle) * 1024 / len(held):,.0f} bytes ({len(held):,} held)")
+            first.close()
+        finally:
+            server.kill()
+
+
 def main():
     program = sys.argv[1]
+    if sys.argv[2:] == ["tls"]:
+        return measure_tls(program)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     connections = min(CONNECTIONS, hard - 100)

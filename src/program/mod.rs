@@ -28,6 +28,8 @@ use crate::chat::{Chat, SUBPROTOCOL};
 #[cfg(feature = "sqlite")]
 use crate::journal::sqlite::OpenError;
 use crate::server::{Config, Server, Step};
+#[cfg(feature = "tls")]
+use crate::server::{Tls, TlsError};
 
 pub mod listen;
 pub mod logging;
@@ -75,6 +77,11 @@ fn serve(options: Options) -> Result<(), Error> {
     let mut output = Output::new(io::stdout()).map_err(Error::Descriptors)?;
     let mut say = |line: &str| output.line(line.as_bytes());
     let assets = page::assets(options.www.as_deref())?;
+    #[cfg(feature = "tls")]
+    let tls = match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::from_files(certificate, key)?),
+        _ => None,
+    };
     let storage = Storage::open(&options)?;
     let config = Config {
         subprotocols: vec![SUBPROTOCOL],
@@ -86,11 +93,21 @@ fn serve(options: Options) -> Result<(), Error> {
     say("SERVER START");
     let listener = options.listen.bind(|step| say(step_line(step)))?;
     let mut server = Server::new(listener, config).map_err(Error::Descriptors)?;
-    server.stop_on_signals().map_err(Error::Descriptors)?;
+    server.handle_signals().map_err(Error::Descriptors)?;
+    #[cfg(not(feature = "tls"))]
+    let scheme = "http";
+    #[cfg(feature = "tls")]
+    let scheme = match tls {
+        Some(tls) => {
+            server.set_tls(tls);
+            "https"
+        }
+        None => "http",
+    };
     let journal = storage.journal(server.handle())?;
     let address = server.local_addr().map_err(Error::Descriptors)?;
     say("Waiting for connections...");
-    say(&invitation(address));
+    say(&invitation(scheme, address));
     debug!("listening at {address}");
     let chat = Chat::new(options.chat, journal, |bytes| {
         getrandom::fill(bytes).expect("a system that had randomness at the start has it always");
@@ -113,10 +130,10 @@ fn step_line(step: Step) -> &'static str {
 
 /// Where to find the page: an address that a browser can open, even where the
 /// server listens at all of them.
-fn invitation(mut address: SocketAddr) -> String {
+fn invitation(scheme: &str, mut address: SocketAddr) -> String {
     let ip = address.ip();
     if !ip.is_unspecified() {
-        return format!("Open http://{address}/ in a browser.");
+        return format!("Open {scheme}://{address}/ in a browser.");
     }
     address.set_ip(if ip.is_ipv4() {
         Ipv4Addr::LOCALHOST.into()
@@ -124,7 +141,7 @@ fn invitation(mut address: SocketAddr) -> String {
         Ipv6Addr::LOCALHOST.into()
     });
     format!(
-        "Open http://{address}/ in a browser, or port {} of this machine from another.",
+        "Open {scheme}://{address}/ in a browser, or port {} of this machine from another.",
         address.port()
     )
 }
@@ -143,6 +160,9 @@ pub enum Error {
     Listen(BindError),
     /// The folder with the page is not to be had.
     Page(FolderError),
+    /// The certificate or its key cannot be used.
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
     /// The file that messages are kept in cannot be used.
     #[cfg(feature = "sqlite")]
     Database(OpenError),
@@ -163,6 +183,10 @@ impl fmt::Display for Error {
             Error::Usage(error) => error.fmt(f),
             Error::Listen(error) => error.fmt(f),
             Error::Page(error) => error.fmt(f),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) if error.is_of_key() => write!(f, "--tls-key {error}"),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => write!(f, "--tls-cert {error}"),
             #[cfg(feature = "sqlite")]
             Error::Database(error) => error.fmt(f),
             #[cfg(feature = "sqlite")]
@@ -204,6 +228,13 @@ impl From<BindError> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         Error::Database(error)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
+        Error::Tls(error)
     }
 }
 

@@ -5,10 +5,13 @@
 //! from memory, by one step at a time. [`Server`] binds it to mio.
 
 mod addresses;
+#[cfg(feature = "tls")]
+mod certificate;
 mod config;
 mod connection;
 mod context;
 mod core;
+mod door;
 mod flush;
 mod handler;
 mod hub;
@@ -17,12 +20,17 @@ mod poll;
 mod receive;
 #[cfg(feature = "chat")]
 mod signals;
+mod stream;
 mod timers;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod usage;
 
 #[cfg(feature = "chat")]
 pub(crate) use self::addresses::network;
+#[cfg(feature = "tls")]
+pub use self::certificate::{Tls, TlsError};
 pub use self::config::Config;
 pub use self::context::Context;
 pub use self::core::Core;

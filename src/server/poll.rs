@@ -1,24 +1,26 @@
-//! The server in the world: mio, the listening socket, the time.
+//! The server in the world: mio, events, signals.
 
-use core::fmt;
 use core::time::Duration;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use log::{debug, warn};
-use mio::net::{TcpListener, TcpStream};
+use log::warn;
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+#[cfg(feature = "tls")]
+use super::certificate::Tls;
 use super::config::Config;
 use super::core::Core;
+use super::door::Door;
 use super::handler::Handler;
 use super::listen::listen;
 #[cfg(feature = "chat")]
-use super::signals::StopSignals;
-use super::transport::{Clock, Transport};
+use super::signals::{Signal, Signals};
+use super::stream::{Greeter, Plain, Stream, SystemClock};
 use crate::websocket::close::{Close, CloseCode};
 
 /// A WebSocket server on one thread.
@@ -40,8 +42,10 @@ pub struct Server {
     /// How many the process may have.
     descriptors: usize,
     handle: Handle,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
     #[cfg(feature = "chat")]
-    signals: Option<StopSignals>,
+    signals: Option<Signals>,
 }
 
 impl Server {
@@ -75,6 +79,7 @@ impl Server {
         let handle = Handle {
             waker: Arc::new(Waker::new(poll.registry(), WAKER)?),
             stop: Arc::default(),
+            reload: Arc::default(),
         };
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
         Ok(Server {
@@ -83,6 +88,8 @@ impl Server {
             config,
             descriptors: usize::try_from(descriptors).unwrap_or(usize::MAX),
             handle,
+            #[cfg(feature = "tls")]
+            tls: None,
             #[cfg(feature = "chat")]
             signals: None,
         })
@@ -107,14 +114,20 @@ impl Server {
         self.handle.clone()
     }
 
+    /// Speaks TLS, and nothing else.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&mut self, tls: Tls) {
+        self.tls = Some(tls);
+    }
+
     /// Stops on SIGTERM, with 1012, and on SIGINT, with 1001; at once on a
-    /// second one. SIGHUP is survived.
+    /// second one. On SIGHUP the certificate is read anew, where there is one.
     ///
     /// # Errors
     /// Where the system does not let signals be handled.
     #[cfg(feature = "chat")]
-    pub fn stop_on_signals(&mut self) -> io::Result<()> {
-        self.signals = Some(StopSignals::register(self.poll.registry(), SIGNALS)?);
+    pub fn handle_signals(&mut self) -> io::Result<()> {
+        self.signals = Some(Signals::register(self.poll.registry(), SIGNALS)?);
         Ok(())
     }
 
@@ -123,6 +136,15 @@ impl Server {
     /// # Errors
     /// Where polling for events fails; no peer can cause that.
     pub fn run(self, handler: impl Handler) -> io::Result<()> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.clone() {
+            return self.serve(tls, handler);
+        }
+        self.serve(Plain, handler)
+    }
+
+    /// Once for each kind of stream, so that none pays for the other.
+    fn serve<G: Greeter>(self, mut greeter: G, handler: impl Handler) -> io::Result<()> {
         let Server {
             mut poll,
             listener,
@@ -137,7 +159,7 @@ impl Server {
         }
         #[cfg(feature = "chat")]
         let mut signals = self.signals;
-        let mut core = Core::new(config, SystemClock::start(), handler);
+        let mut core = Core::<G::Stream, _, _>::new(config, SystemClock::start(), handler);
         let mut door = Some(Door::new(listener, descriptors));
         let mut events = Events::with_capacity(EVENTS);
         while !core.is_stopped() {
@@ -154,21 +176,34 @@ impl Server {
                     WAKER => core.wake(),
                     #[cfg(feature = "chat")]
                     SIGNALS => {
-                        let pending = signals.iter_mut().flat_map(StopSignals::pending);
-                        pending.for_each(|close| core.stop(close));
+                        for signal in signals.iter_mut().flat_map(Signals::pending) {
+                            match signal {
+                                Signal::Stop(close) => core.stop(close),
+                                Signal::Reload => greeter.reload(),
+                            }
+                        }
                     }
-                    Token(place) => core.event(
-                        place,
-                        event.is_readable(),
-                        event.is_writable(),
-                        event.is_read_closed() || event.is_error(),
-                    ),
+                    Token(place) => {
+                        let is_writable = event.is_writable();
+                        if is_writable && let Some(stream) = core.transport(place) {
+                            stream.writable();
+                        }
+                        core.event(
+                            place,
+                            event.is_readable(),
+                            is_writable,
+                            event.is_read_closed() || event.is_error(),
+                        );
+                    }
                 }
             }
             // A process that was stopped since knows nothing of what came then.
             let took = asked.elapsed().saturating_sub(LATENESS);
             let is_late = timeout.is_some_and(|timeout| took > timeout);
             core.turn(is_late || events.iter().count() == EVENTS);
+            if handle.reload.swap(false, Ordering::Relaxed) {
+                greeter.reload();
+            }
             if handle.stop.swap(false, Ordering::Relaxed) {
                 core.stop(Close::new(CloseCode::GOING_AWAY, "the server stops"));
             }
@@ -177,7 +212,7 @@ impl Server {
                 door = None;
             }
             if let Some(door) = &mut door {
-                door.let_in(&mut core, &poll);
+                door.let_in(&greeter, &mut core, &poll);
             }
         }
         Ok(())
@@ -189,6 +224,7 @@ impl Server {
 pub struct Handle {
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
 }
 
 impl Handle {
@@ -199,151 +235,19 @@ impl Handle {
         }
     }
 
+    /// Has the certificate and its key read anew: for whoever connects from then
+    /// on. What is wrong with them is in the log.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) {
+        self.reload.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
     /// Stops the server: everybody is told (1001) and has
     /// [`Config::close_timeout`] to leave.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         self.wake();
-    }
-}
-
-/// The listening socket, and whether somebody waits there.
-struct Door {
-    listener: TcpListener,
-    /// How many connections there may be in any phase.
-    room: usize,
-    /// Edge-triggered readiness is told once: it is remembered.
-    someone_waits: bool,
-    /// Descriptors ran out: try again then, since no event will tell.
-    closed_until: Option<Instant>,
-    /// The log has why nobody is let in.
-    told_why: bool,
-}
-
-impl Door {
-    fn new(listener: TcpListener, descriptors: usize) -> Self {
-        Door {
-            listener,
-            room: descriptors.saturating_sub(KEPT_DESCRIPTORS).max(1),
-            someone_waits: true,
-            closed_until: None,
-            told_why: false,
-        }
-    }
-
-    fn knock(&mut self) {
-        self.someone_waits = true;
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        let until = self.closed_until;
-        let wait = until.map(|until| until.saturating_duration_since(Instant::now()));
-        wait.or(self.someone_waits.then_some(Duration::ZERO))
-    }
-
-    /// Accepts some of those who wait.
-    fn let_in<H: Handler>(&mut self, core: &mut Core<TcpStream, SystemClock, H>, poll: &Poll) {
-        if self
-            .closed_until
-            .is_some_and(|until| Instant::now() < until)
-        {
-            return;
-        }
-        self.closed_until = None;
-        for _ in 0..ACCEPT_BUDGET {
-            if !self.someone_waits {
-                break;
-            }
-            if core.connections() >= self.room {
-                self.close("no descriptors are left; raise the limit (ulimit -n)");
-                break;
-            }
-            match self.listener.accept() {
-                Ok((stream, address)) => {
-                    self.told_why = false;
-                    register(core, poll, stream, address);
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.someone_waits = false,
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ => {
-                        self.close(error);
-                        break;
-                    }
-                },
-            }
-        }
-    }
-
-    /// Lets nobody in for a while, and says why the first time.
-    fn close(&mut self, why: impl fmt::Display) {
-        if !self.told_why {
-            warn!("cannot accept connections for now: {why}");
-        }
-        self.told_why = true;
-        self.closed_until = Some(Instant::now() + ACCEPT_PAUSE);
-    }
-}
-
-fn register<H: Handler>(
-    core: &mut Core<TcpStream, SystemClock, H>,
-    poll: &Poll,
-    stream: TcpStream,
-    address: SocketAddr,
-) {
-    let Some(place) = core.accept(stream, address.ip()) else {
-        return debug!("connection from {address} dropped: too many of that address");
-    };
-    debug!("connection at {place} from {address}");
-    let Some(stream) = core.transport(place) else {
-        return;
-    };
-    let interest = Interest::READABLE | Interest::WRITABLE;
-    if let Err(error) = poll.registry().register(stream, Token(place), interest) {
-        warn!("cannot watch a connection: {error}");
-        core.reject(place);
-    }
-}
-
-impl Transport for TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Read::read(self, buffer)
-    }
-
-    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match slices {
-            // Cheaper than a gathering write, and the usual case.
-            [slice] => Write::write(self, slice),
-            slices => self.write_vectored(slices),
-        }
-    }
-
-    fn shutdown(&mut self) -> io::Result<()> {
-        TcpStream::shutdown(self, Shutdown::Write)
-    }
-}
-
-/// The system's clock.
-#[derive(Debug)]
-struct SystemClock {
-    start: Instant,
-}
-
-impl SystemClock {
-    fn start() -> Self {
-        let start = Instant::now();
-        SystemClock { start }
-    }
-}
-
-impl Clock for SystemClock {
-    fn now(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    fn unix_time(&self) -> Duration {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since.unwrap_or_default()
     }
 }
 
@@ -360,16 +264,6 @@ const EVENTS: usize = 1024;
 /// that time went by after it.
 const LATENESS: Duration = Duration::from_millis(100);
 
-/// Connections accepted in a turn, so that a crowd at the door does not stop
-/// those inside.
-const ACCEPT_BUDGET: usize = 64;
-
-/// Somebody may have left by then.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
 /// Not for those who are let in: for the journal, the log and what the system
 /// itself needs, and half of them to tell others that the server is full.
 const RESERVED_DESCRIPTORS: usize = 32;
-
-/// Not for connections at all.
-const KEPT_DESCRIPTORS: usize = 16;

@@ -97,7 +97,7 @@ async function run(directory, address, options) {
     child.once('exit', code => reject(new Error(`${program} exited with ${code}:\n${output}`)));
     child.stdout.on('data', chunk => {
       output += chunk;
-      const match = /http:\/\/127\.0\.0\.1:\d+\//.exec(output);
+      const match = /https?:\/\/127\.0\.0\.1:\d+\//.exec(output);
       if (match) resolve(match[0]);
     });
   });

@@ -285,7 +285,7 @@ impl Drop for Program {
 /// standard output, or the one of the log.
 fn address_in(line: &Line) -> Option<SocketAddr> {
     let address = match line {
-        Line::Output(line) => line.split_once("http://")?.1.split_once('/')?.0,
+        Line::Output(line) => line.split_once("://")?.1.split_once('/')?.0,
         Line::Error(line) => line.split_once("listening at ")?.1,
     };
     address.parse().ok()

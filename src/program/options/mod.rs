@@ -45,6 +45,12 @@ pub struct Options {
     pub www: Option<PathBuf>,
     /// What is logged.
     pub log: LevelFilter,
+    /// The certificate to speak TLS with; plain HTTP without one.
+    #[cfg(feature = "tls")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    #[cfg(feature = "tls")]
+    pub tls_key: Option<PathBuf>,
     /// The bounds of the server.
     pub server: Config,
     /// The bounds of the chat.
@@ -75,6 +81,10 @@ impl Default for Options {
             listen: Listen::default(),
             www: None,
             log: LevelFilter::Info,
+            #[cfg(feature = "tls")]
+            tls_cert: None,
+            #[cfg(feature = "tls")]
+            tls_key: None,
             server: Config {
                 origins: Origins::SameHostOr(Vec::new()),
                 ..Config::default()
@@ -100,6 +110,12 @@ impl Options {
     /// # Errors
     /// What does not.
     pub fn check(&self) -> Result<(), UsageError> {
+        #[cfg(feature = "tls")]
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err(UsageError::Alone("--tls-cert", "--tls-key")),
+            (None, Some(_)) => return Err(UsageError::Alone("--tls-key", "--tls-cert")),
+            _ => {}
+        }
         let file = self.chat.max_file_bytes;
         let needed = file.saturating_add(MAX_FILE_HEADER_BYTES);
         let bounds = [
@@ -183,6 +199,9 @@ pub enum UsageError {
     /// The largest file does not fit into this bound, which is so large and has
     /// to be so large.
     FileTooLarge(&'static str, usize, usize),
+    /// An option that is nothing without another.
+    #[cfg(feature = "tls")]
+    Alone(&'static str, &'static str),
     /// An option without its value.
     NoValue(&'static OptionEntry),
 }
@@ -218,6 +237,10 @@ impl fmt::Display for UsageError {
                 f,
                 "the largest file does not fit into {flag} {bound}: raise that to {needed} or more, or lower --max-file-bytes, 0 for no files"
             ),
+            #[cfg(feature = "tls")]
+            UsageError::Alone(given, other) => {
+                write!(f, "{given} is of no use alone; give {other}, too")
+            }
             UsageError::NoValue(entry) => {
                 write!(
                     f,

@@ -78,6 +78,22 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 field: Field::Folder(|options| &mut options.www),
                 help: "serve the page from this folder, read anew each time, for working on it",
             },
+            #[cfg(feature = "tls")]
+            OptionEntry {
+                name: "tls-cert",
+                value_name: "FILE",
+                default: "",
+                field: Field::File(|options| &mut options.tls_cert),
+                help: "speak TLS (https and wss) with the certificate in this PEM file, and the chain behind it; SIGHUP has it read anew",
+            },
+            #[cfg(feature = "tls")]
+            OptionEntry {
+                name: "tls-key",
+                value_name: "FILE",
+                default: "",
+                field: Field::File(|options| &mut options.tls_key),
+                help: "the PEM file with the certificate's key",
+            },
             OptionEntry {
                 name: "time-limit",
                 value_name: "SECONDS",

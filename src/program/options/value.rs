@@ -18,6 +18,8 @@ use crate::program::listen::Listen;
 pub(super) enum Field {
     Listen(Place<Listen>),
     Folder(Place<Option<PathBuf>>),
+    #[cfg(feature = "tls")]
+    File(Place<Option<PathBuf>>),
     Log(Place<LevelFilter>),
     Origins(Place<Origins>),
     Networks(Place<Vec<Network>>),
@@ -46,7 +48,9 @@ impl Field {
         let text = || value.to_str().ok_or(NotTaken);
         match self {
             Field::Listen(place) => *place(options) = parse(text()?)?,
-            Field::Folder(place) => *place(options) = Some(folder(value)?),
+            Field::Folder(place) => *place(options) = Some(path(value)?),
+            #[cfg(feature = "tls")]
+            Field::File(place) => *place(options) = Some(path(value)?),
             Field::Log(place) => *place(options) = parse(text()?)?,
             Field::Origins(place) => *place(options) = parse(text()?)?,
             Field::Networks(place) => {
@@ -56,7 +60,7 @@ impl Field {
             Field::Count(place) => *place(options) = parse(text()?)?,
             #[cfg(feature = "sqlite")]
             Field::Database(place) => {
-                *place(options) = Some(folder(value)?).filter(|file| file.as_os_str() != NO_FILE);
+                *place(options) = Some(path(value)?).filter(|file| file.as_os_str() != NO_FILE);
             }
             #[cfg(feature = "sqlite")]
             Field::Durability(place) => {
@@ -89,6 +93,8 @@ impl Field {
         match self {
             Field::Listen(_) => "HOST:PORT, or either alone, such as 127.0.0.1:7777 or [::1]:7777",
             Field::Folder(_) => "the path of a folder",
+            #[cfg(feature = "tls")]
+            Field::File(_) => "the path of a file",
             Field::Origins(_) => "origins such as https://chat.example, with commas between, or *",
             Field::Networks(_) => "addresses or networks such as 10.0.0.0/8, with commas between",
             #[cfg(feature = "sqlite")]
@@ -111,10 +117,9 @@ impl Field {
     pub(super) fn show(&self, options: &mut Options) -> String {
         match self {
             Field::Listen(place) => place(options).to_string(),
-            Field::Folder(place) => {
-                let path = place(options).as_deref();
-                path.map_or_else(String::new, |path| path.display().to_string())
-            }
+            Field::Folder(place) => show_path(place(options).as_ref()),
+            #[cfg(feature = "tls")]
+            Field::File(place) => show_path(place(options).as_ref()),
             Field::Log(place) => place(options).as_str().to_ascii_lowercase(),
             Field::Origins(place) => match place(options) {
                 Origins::Any => "*".to_owned(),
@@ -145,7 +150,7 @@ fn parse<T: core::str::FromStr>(text: &str) -> Result<T, NotTaken> {
     text.parse().map_err(|_| NotTaken)
 }
 
-fn folder(value: &OsStr) -> Result<PathBuf, NotTaken> {
+fn path(value: &OsStr) -> Result<PathBuf, NotTaken> {
     if value.is_empty() {
         return Err(NotTaken);
     }
@@ -166,6 +171,11 @@ fn bytes(text: &str) -> Result<usize, NotTaken> {
         text
     };
     parse::<usize>(number)?.checked_mul(unit).ok_or(NotTaken)
+}
+
+#[cfg(test)]
+fn show_path(path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
 }
 
 #[cfg(test)]
