@@ -20,12 +20,13 @@
 //! | `histogram`, `figures` | what is told of it |
 //!
 //! Ours are the examples `echo` and `broadcast`, built for speed as a program
-//! that uses the library is, and the chat, built small as it comes. `floor` is no
+//! that uses the library is, and the chat as it comes. `floor` is no
 //! WebSocket server but what any server has to do at least: a loop with one
 //! write of a prepared buffer for each client. The others are fetched from
-//! their registries; any other is given as a command that serves at `{port}`,
-//! in the mode `echo`, where each message goes back, or `broadcast`, where it goes
-//! to all, in one order for all.
+//! their registries; any other is given as a command, words with blanks between, that
+//! serves at `{port}`, in the mode `echo`, where each message goes back, or
+//! `broadcast`, where it goes to all, in one order for all. It has to be the server
+//! itself, and finds nothing in its environment but `PATH`.
 //!
 //! The server has the first processor and the clients the second; nothing else
 //! should run. Each round has every server once, so that what the machine does
@@ -36,7 +37,7 @@
 //! Ten clients, evenly spread over the room, send: `in-flight-4` has four messages
 //! of each on their way, `200/s` sends so many a second together. Latency is that
 //! of each delivery, from when a message was to be sent.
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 #![allow(clippy::cast_possible_truncation, reason = "figures")]
 
 #[path = "peers/case.rs"]
@@ -57,16 +58,22 @@ mod server;
 mod talk;
 
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use case::{Case, Field, Stage, What};
 use figures::Row;
-use server::{OURS, Peer};
+use server::{CHAT, OURS, Peer};
 
 fn main() {
     let asked = Asked::read(std::env::args().skip(1));
     let cases = Case::all().into_iter();
     let cases: Vec<Case> = cases.filter(|case| asked.wants(case)).collect();
+    let is_growth = asked.words == ["growth"];
+    assert!(
+        is_growth || !cases.is_empty(),
+        "no case has all of these words: --list names them"
+    );
     if asked.lists {
         return cases.iter().for_each(|case| println!("{}", case.name));
     }
@@ -81,6 +88,10 @@ fn main() {
             .filter(|peer| is_wanted(&peer.name))
             .cloned(),
     );
+    for name in &asked.servers {
+        let is_known = *name == CHAT || peers.iter().any(|peer| peer.name == *name);
+        assert!(is_known, "there is no server {name}");
+    }
     // After building, which takes all processors.
     let own = std::process::id().to_string();
     let pinned = Command::new("taskset")
@@ -91,7 +102,7 @@ fn main() {
         pinned.is_ok_and(|status| status.success()),
         "taskset, of util-linux, and two processors"
     );
-    if asked.words == ["growth"] {
+    if is_growth {
         return growth::measure(asked.time);
     }
     for case in cases {
@@ -124,6 +135,7 @@ fn measure(case: &Case, field: &[Peer], rounds: usize, time: Duration) -> Vec<Ro
     };
     for _ in 0..rounds {
         for (place, (peer, row)) in field.iter().zip(&mut rows).enumerate() {
+            let _told = OnPanic(&case.name, &peer.name);
             row.rounds.push(match &case.what {
                 What::Start => case::start(peer),
                 What::Idle => case::idle(peer),
@@ -138,6 +150,17 @@ fn measure(case: &Case, field: &[Peer], rounds: usize, time: Duration) -> Vec<Ro
         }
     }
     rows
+}
+
+/// Tells, where something is wrong, what was measured then.
+struct OnPanic<'a>(&'a str, &'a str);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("so much for {} in {}", self.1, self.0);
+        }
+    }
 }
 
 /// What the command line asks for.
@@ -164,20 +187,31 @@ impl Asked {
             lists: false,
         };
         while let Some(word) = words.next() {
-            let mut value = || words.next().unwrap_or_else(|| panic!("{word} what?"));
+            let mut value = || match words.next() {
+                Some(value) if value != "--bench" => value,
+                _ => panic!("{word} what?"),
+            };
             match &*word {
                 // Cargo adds it.
                 "--bench" => {}
                 "--list" => asked.lists = true,
-                "--rounds" => asked.rounds = value().parse().expect("how many"),
+                "--rounds" => {
+                    let rounds = value().parse().ok().filter(|rounds| *rounds > 0);
+                    asked.rounds = rounds.expect("--rounds takes how many, 1 or more");
+                }
                 "--seconds" => {
-                    asked.time = Duration::from_secs_f64(value().parse().expect("how many"))
+                    let seconds = value().parse().ok().filter(|seconds| *seconds > 0.0);
+                    let seconds = seconds.expect("--seconds takes how many, such as 0.3");
+                    asked.time = Duration::from_secs_f64(seconds);
                 }
                 "--servers" => asked.servers = value().split(',').map(str::to_owned).collect(),
                 "--peer" => {
                     let peer = value();
                     let (name, command) = peer.split_once('=').expect("--peer NAME=COMMAND");
                     asked.peers.push(Peer::new(name, command.to_owned()));
+                }
+                option if option.starts_with('-') => {
+                    panic!("{option}? There are --list, --rounds, --seconds, --servers, --peer")
                 }
                 _ => asked.words.push(word),
             }

@@ -41,6 +41,8 @@ pub(crate) struct Load {
     senders: Vec<usize>,
     /// All messages by their numbers.
     messages: Vec<Message>,
+    /// Of each client.
+    newest: Vec<Newest>,
     window: Window,
     frames: Vec<u8>,
     payload: Vec<u8>,
@@ -51,6 +53,12 @@ pub(crate) struct Load {
 struct Group {
     /// The numbers of what they got, as far as the first of them is.
     order: Vec<u32>,
+}
+
+/// The newest message of a client that its group has got.
+struct Newest {
+    group: usize,
+    number: Option<u32>,
 }
 
 struct Message {
@@ -99,7 +107,7 @@ impl Load {
         greet: impl Fn(&mut TcpStream, usize),
     ) -> Self {
         let poll = Poll::new().unwrap();
-        let mut clients = Vec::new();
+        let (mut clients, mut newest) = (Vec::new(), Vec::new());
         let members = vec![Group::default(); groups.iter().max().map_or(0, |max| max + 1)];
         for groups in groups.chunks(AT_ONCE) {
             let streams = client::connect(server.address, groups.len());
@@ -113,6 +121,8 @@ impl Load {
                     .register(&mut client.stream, Token(place), both)
                     .unwrap();
                 clients.push(client);
+                let number = None;
+                newest.push(Newest { group, number });
             }
         }
         Load {
@@ -123,6 +133,7 @@ impl Load {
             groups: members,
             senders: Vec::new(),
             messages: Vec::new(),
+            newest,
             window: Window::new(),
             frames: Vec::new(),
             payload: Vec::new(),
@@ -159,6 +170,10 @@ impl Load {
         let took = self.spend(talk, pace, time);
         let mut window = self.window.clone();
         window.processor = server.time() - before;
+        assert!(
+            window.processor > Duration::ZERO || time.is_zero(),
+            "the server takes no processor's time: a COMMAND has to be the server, not start it (exec)"
+        );
         window.took = took;
         let deadline = Instant::now() + DEADLINE;
         while !self.is_all_there() {
@@ -201,7 +216,7 @@ impl Load {
         begin.elapsed()
     }
 
-    /// How many messages the slowest group has not got, by its first member.
+    /// How many messages nobody of their groups has got.
     fn under_way(&self) -> usize {
         let got: usize = self.groups.iter().map(|group| group.order.len()).sum();
         self.messages.len() - got
@@ -257,12 +272,14 @@ impl Load {
             clients,
             groups,
             messages,
+            newest,
             window,
             buffer,
             ..
         } = self;
         let client = &mut clients[place];
-        let group = &mut groups[client.group];
+        let client_group = client.group;
+        let group = &mut groups[client_group];
         let mut received = client.received;
         let mut own = 0;
         let mut now = None;
@@ -270,12 +287,20 @@ impl Load {
             let Some(number) = talk.read(payload) else {
                 return;
             };
+            let message = messages.get(number as usize).expect("one that was sent");
             match group.order.get(received) {
-                Some(&expected) => assert_eq!(number, expected, "not in order"),
-                None => group.order.push(number),
+                Some(&expected) => assert_eq!(number, expected, "not in the order of others"),
+                // The first of the group to get it: none of another group's, and
+                // nothing of its sender's twice, or before something older.
+                None => {
+                    let newest = &mut newest[message.sender as usize];
+                    assert_eq!(newest.group, client_group, "of another group");
+                    assert!(newest.number < Some(number), "twice, or not in order");
+                    newest.number = Some(number);
+                    group.order.push(number);
+                }
             }
             received += 1;
-            let message = messages.get(number as usize).expect("one that was sent");
             own += u32::from(message.sender as usize == place);
             // Once for all that a read brought.
             let now = *now.get_or_insert_with(Instant::now);

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -32,27 +33,27 @@ impl Peer {
         let command = self.command.replace("{port}", &port.to_string());
         let command = command.replace("{mode}", mode);
         let begun = Instant::now();
-        let mut child = Command::new("taskset")
+        let child = Command::new("taskset")
             .args(["-c", "0"])
-            .args(command.split(' '))
+            .args(command.split_whitespace())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("taskset, of util-linux");
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        while TcpStream::connect(address).is_err() {
-            let ended = child.try_wait().unwrap();
+        let mut server = Server {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            started_in: Duration::ZERO,
+        };
+        while TcpStream::connect(server.address).is_err() {
+            let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none(), "{command} has ended: {ended:?}");
             assert!(begun.elapsed() < DEADLINE, "{command} does not listen");
         }
-        let started_in = begun.elapsed();
-        Server {
-            child,
-            address,
-            started_in,
-        }
+        server.started_in = begun.elapsed();
+        server
     }
 
     /// How large its program is, where it is one file.
@@ -99,7 +100,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // With whatever it has started.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.wait();
     }
 }
@@ -123,12 +126,15 @@ pub(crate) fn build(is_wanted: impl Fn(&str) -> bool) -> Vec<Peer> {
     peers.extend(RUST.map(|name| Peer::new(name, format!("{rust}/{name} {{port}} {{mode}}"))));
     peers.retain(|peer| is_wanted(&peer.name));
     let is_there = |name: &str| peers.iter().any(|peer| peer.name == name);
-    // As a program that uses the library is built; our own is built small.
-    run(Command::new(&cargo)
-        .args(["build", "--release", "--examples", "--config"])
-        .args(["profile.release.opt-level=3", "--target-dir"])
-        .arg(target().join("peers"))
-        .current_dir(root));
+    // As a program that uses the library is built.
+    if is_there(OURS) {
+        run(Command::new(&cargo)
+            .args(["build", "--release", "--example", "echo"])
+            .args(["--example", "broadcast"])
+            .args(["--config", "profile.release.opt-level=3", "--target-dir"])
+            .arg(target().join("peers"))
+            .current_dir(root));
+    }
     if RUST.iter().any(|name| is_there(name)) {
         run(Command::new(&cargo)
             .args(["build", "--release", "--locked", "--manifest-path"])

@@ -3,7 +3,6 @@
 use std::io::{self, IoSlice};
 
 use super::outbox::Outbox;
-use super::ring::offer;
 use super::subscriber::Subscriber;
 use super::tape::{Position, Stamp};
 use super::topics::Fanout;
@@ -246,6 +245,19 @@ impl Fanout {
             self.recycle(outbox);
         }
     }
+}
+
+/// Adds slices that are not empty to what a gathering write offers; returns how
+/// many.
+fn offer<'a>(parts: (&'a [u8], &'a [u8]), slices: &mut [IoSlice<'a>]) -> usize {
+    let mut count = 0;
+    for part in [parts.0, parts.1] {
+        if let Some(slice) = slices.get_mut(count).filter(|_| !part.is_empty()) {
+            *slice = IoSlice::new(part);
+            count += 1;
+        }
+    }
+    count
 }
 
 /// The next frame to go out of any tape.

@@ -22,7 +22,6 @@
 mod flush;
 mod outbox;
 mod pacing;
-mod ring;
 mod subscriber;
 mod tape;
 mod topics;

@@ -1,6 +1,6 @@
 //! What is on its way to one connection alone.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 
 use super::tape::Stamp;
 
@@ -81,12 +81,12 @@ impl Outbox {
         let front = usize::from(self.is_begun).min(self.runs.len());
         let back = usize::from(keep_last).min(self.runs.len() - front);
         let dropped = front..self.runs.len() - back;
-        let bytes =
-            |runs: &mut dyn Iterator<Item = &Run>| -> usize { runs.map(|run| run.bytes).sum() };
-        let from = self.written + bytes(&mut self.runs.range(..front));
-        let to = from + bytes(&mut self.runs.range(dropped.clone()));
+        let bytes = |runs: vec_deque::Iter<'_, Run>| runs.map(|run| run.bytes).sum::<usize>();
+        let from = self.written + bytes(self.runs.range(..front));
+        let to = from + bytes(self.runs.range(dropped.clone()));
         self.bytes.drain(from..to);
         self.runs.drain(dropped);
+        self.forget_written();
     }
 
     /// What the run at `index` waits for.
@@ -122,10 +122,7 @@ impl Outbox {
     /// Takes the first `bytes` away: they are written.
     pub(super) fn consume(&mut self, bytes: usize) {
         self.written += bytes;
-        if self.is_empty() {
-            self.bytes.clear();
-            self.written = 0;
-        }
+        self.forget_written();
         let mut left = bytes;
         while let Some(run) = self.runs.front_mut() {
             if left < run.bytes {
@@ -136,6 +133,14 @@ impl Outbox {
             left -= run.bytes;
             self.runs.pop_front();
             self.is_begun = false;
+        }
+    }
+
+    /// Begins anew where nothing waits.
+    fn forget_written(&mut self) {
+        if self.is_empty() {
+            self.bytes.clear();
+            self.written = 0;
         }
     }
 

@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn crowd_rests_while_that_gathers_frames() {
-        assert_eq!(rests(8, 4), 99);
+        assert_eq!(rests(9, 3), 99);
     }
 
     #[test]

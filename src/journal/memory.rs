@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use log::warn;
 
-use crate::chat::{Busy, Draft, Entry, FileBytes, Job, Journal, Outcome, Page};
+use crate::chat::{Busy, Draft, Entry, FileBytes, Job, Journal, Outcome, Page, Person};
 
 #[cfg(test)]
 mod tests;
@@ -328,12 +328,14 @@ fn bytes_of(entry: &Entry) -> usize {
     } = &*entry.draft;
     let texts = [&from.id, &from.name, text, cid];
     let file = file.as_ref().map_or(0, |file| 256 + file.name.len());
-    size_of::<Entry>()
-        + size_of::<Draft>()
-        + 48
-        + file
-        + texts.map(String::len).iter().sum::<usize>()
+    // Who has another name each time is one more person each time.
+    let parts = size_of::<Entry>() + size_of::<Draft>() + size_of::<Person>();
+    parts + SHARED_BYTES + file + texts.map(String::len).iter().sum::<usize>()
 }
+
+/// What it takes besides: the counts of who shares an entry and its author, and
+/// the place among the `cid`s.
+const SHARED_BYTES: usize = 2 * 16 + 32;
 
 /// What a room's entries may take.
 const MAX_ROOM_BYTES: usize = 4 << 20;

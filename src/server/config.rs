@@ -97,6 +97,20 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// For how many connections room is asked for at the start. Room that nothing
+    /// was written to takes no memory, while lists that grow leave their smaller
+    /// selves behind.
+    pub(super) fn reserved(&self) -> usize {
+        match self.max_connections {
+            0 => MAX_RESERVED,
+            most => most.min(MAX_RESERVED),
+        }
+    }
+}
+
+const MAX_RESERVED: usize = 16_384;
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config").finish_non_exhaustive()

@@ -10,7 +10,7 @@ use super::config::Config;
 use super::connection::{Connection, Due, Phase, Ping};
 use super::context::Context;
 use super::handler::Handler;
-use super::hub::{Hub, Notice, RESERVED};
+use super::hub::{Hub, Notice};
 use super::timers::Tick;
 use super::transport::{Clock, Transport};
 use crate::fanout::{Pacing, TopicIndex};
@@ -56,11 +56,12 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// A server without connections.
     pub fn new(config: Config, clock: C, handler: H) -> Self {
         let started = clock.now();
+        let transports = Vec::with_capacity(config.reserved());
         let mut core = Core {
             hub: Hub::new(config),
             handler,
             clock,
-            transports: Vec::with_capacity(RESERVED),
+            transports,
             scratch: vec![0; SCRATCH_BYTES],
             inflater: Inflater::default(),
             pacing: Pacing::default(),

@@ -58,6 +58,7 @@ pub(super) enum Notice {
 
 impl Hub {
     pub(super) fn new(config: Config) -> Self {
+        let room = config.reserved();
         Hub {
             fanout: Fanout::new(config.tape_bytes, config.outbox_bytes),
             addresses: Addresses::new(
@@ -65,8 +66,8 @@ impl Hub {
                 config.trusted_proxies.clone(),
             ),
             config,
-            connections: Slab::with_capacity(RESERVED),
-            timers: Timers::with_capacity(RESERVED),
+            connections: Slab::with_capacity(room),
+            timers: Timers::with_capacity(room),
             deflater: Deflater::default(),
             ready: Vec::new(),
             greedy: Vec::new(),
@@ -404,11 +405,6 @@ fn encode<'a>(
         None => (server_header(message.opcode(), payload.len()), payload),
     }
 }
-
-/// For how many connections room is asked for at the start. Room that nothing was
-/// written to takes no memory, while lists that grow leave their smaller selves
-/// behind.
-pub(super) const RESERVED: usize = 16_384;
 
 /// The windows of what is published.
 const ENCODINGS: [(Encoding, Option<u8>); 2] = [

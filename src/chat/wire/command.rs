@@ -243,7 +243,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     /// Of several fields of one name the last counts.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Box::new(Fields([const { Value::Null }; NAMES.len()]));
-        while let Some((Text(name), value)) = map.next_entry()? {
+        while let Some((Name(name), value)) = map.next_entry()? {
             if let Some(place) = place_of(&name) {
                 fields.0[place] = value;
             }
@@ -255,7 +255,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 /// The name of a field.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn required<T>(name: &str, field: Option<T>) -> Result<T, Error> {
     field.ok_or_else(|| bad_request(&format!("The field {name} is missing.")))
@@ -388,6 +388,26 @@ mod tests {
         let command = Command::parse(command).expect("an object");
         assert_eq!(command.kind().expect("a type"), "ping");
         assert_eq!(command.n().expect("a number"), 7);
+    }
+
+    #[test]
+    fn escapes_are_read_in_names_and_in_texts() {
+        let command = r#"{"t\u0079pe":"mess\u0061ge","text":"a\n\ud83d\ude00","cid":"a"}"#;
+        let command = Command::parse(command).expect("an object");
+        assert_eq!(command.kind().expect("a type"), "message");
+        assert_eq!(command.text().expect("a text"), "a\n😀");
+        let command = r#"{"after":{"epoch":"\u0061b","seq":7}}"#;
+        let command = Command::parse(command).expect("an object");
+        let place = command.after_place().expect("a place").expect("a place");
+        assert_eq!((&*place.epoch, place.seq), ("ab", 7));
+    }
+
+    #[test]
+    fn last_of_several_fields_of_one_name_counts() {
+        let command = r#"{"text":"first","type":"ping","text":"last","type":null}"#;
+        let command = Command::parse(command).expect("an object");
+        assert_eq!(command.text().expect("a text"), "last");
+        assert!(command.kind().is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the journal in memory keeps, and for how long.
 
 use super::*;
-use crate::chat::{File, Media, Person};
+use crate::chat::{File, Media};
 
 fn draft(room: &str, cid: &str, text: &str) -> Draft {
     Draft {
