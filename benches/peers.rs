@@ -1,7 +1,7 @@
 //! Veche beside other servers, on the same machine, in turn.
 //!
 //! ```sh
-//! cargo bench --bench peers                         # everything: some hours
+//! cargo bench --bench peers                         # everything: more than an hour
 //! cargo bench --bench peers -- fan-out 1000 64      # the cases that have these words
 //! cargo bench --bench peers -- --list               # their names
 //! cargo bench --bench peers -- growth               # what one more client costs

@@ -5,13 +5,14 @@
 mod common;
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use common::{DEADLINE, Line, Program, command, run};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -25,6 +26,7 @@ use rustls::{
 use serde_json::{Value, json};
 use socket2::{Domain, Socket as Socket2, Type};
 use tungstenite::{Message, WebSocket};
+use veche::server::Handle;
 use veche::{ConnectionId, Context, Server, Tls};
 
 type Socket = StreamOwned<ClientConnection, TcpStream>;
@@ -226,27 +228,7 @@ fn each_wrong_file_is_one_line_with_its_remedy() {
 fn slow_reader_gets_every_byte_in_order() {
     let identity = Identity::new();
     let tls = Tls::from_files(identity.certificate(), identity.key()).unwrap();
-    let (started, start) = channel();
-    let serving = thread::spawn(move || {
-        let mut server = Server::bind("127.0.0.1:0").unwrap();
-        server.set_tls(tls);
-        server.config().outbox_bytes = 64 << 20;
-        started
-            .send((server.local_addr().unwrap(), server.handle()))
-            .unwrap();
-        server.run(
-            |cx: &mut Context, id: ConnectionId, message: veche::Message| {
-                let count: usize = match message {
-                    veche::Message::Text(count) => count.parse().unwrap(),
-                    veche::Message::Binary(_) => 0,
-                };
-                for number in 0..count {
-                    cx.send(id, &payload(number));
-                }
-            },
-        )
-    });
-    let (address, handle) = start.recv().unwrap();
+    let (address, handle, serving) = serve(tls);
     for version in [&TLS12, &TLS13] {
         let stream = connect(&identity.config(version, b"http/1.1"), address);
         let (mut client, _) = tungstenite::client("wss://localhost/", stream).unwrap();
@@ -255,6 +237,24 @@ fn slow_reader_gets_every_byte_in_order() {
             let message = client.read().unwrap().into_data();
             assert!(*message == payload(number), "message {number}");
         }
+    }
+    handle.stop();
+    serving.join().unwrap().unwrap();
+}
+
+#[test]
+fn library_reads_its_certificate_anew_when_told() {
+    let (identity, other) = (Identity::new(), Identity::new());
+    let tls = Tls::from_files(identity.certificate(), identity.key()).unwrap();
+    let (address, handle, serving) = serve(tls);
+    fs::copy(other.certificate(), identity.certificate()).unwrap();
+    fs::copy(other.key(), identity.key()).unwrap();
+    handle.reload_tls();
+    let config = other.config(&TLS13, b"http/1.1");
+    let deadline = Instant::now() + DEADLINE;
+    // Until then whoever connects gets the old one.
+    while connect(&config, address).write(b"GET").is_err() {
+        assert!(Instant::now() < deadline, "it goes on with the old one");
     }
     handle.stop();
     serving.join().unwrap().unwrap();
@@ -276,6 +276,32 @@ fn last_bytes_before_the_end_reach_a_slow_reader() {
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     assert!(response.ends_with(&page), "{} bytes", response.len());
+}
+
+/// A server in a thread that sends so many messages as it is asked for.
+fn serve(tls: Tls) -> (SocketAddr, Handle, JoinHandle<io::Result<()>>) {
+    let (started, start) = channel();
+    let serving = thread::spawn(move || {
+        let mut server = Server::bind("127.0.0.1:0").unwrap();
+        server.set_tls(tls);
+        server.config().outbox_bytes = 64 << 20;
+        started
+            .send((server.local_addr().unwrap(), server.handle()))
+            .unwrap();
+        server.run(
+            |cx: &mut Context, id: ConnectionId, message: veche::Message| {
+                let count: usize = match message {
+                    veche::Message::Text(count) => count.parse().unwrap(),
+                    veche::Message::Binary(_) => 0,
+                };
+                for number in 0..count {
+                    cx.send(id, &payload(number));
+                }
+            },
+        )
+    });
+    let (address, handle) = start.recv().unwrap();
+    (address, handle, serving)
 }
 
 /// Of each a size of its own, from nothing to some records.
