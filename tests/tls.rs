@@ -242,6 +242,35 @@ fn slow_reader_gets_every_byte_in_order() {
     serving.join().unwrap().unwrap();
 }
 
+/// A record may carry a byte, or none, and costs as much as one that is full.
+#[test]
+fn flood_of_tiny_records_keeps_nobody_waiting() {
+    let identity = Identity::new();
+    let program = identity.start(&[]);
+    let mut ann = identity.chat(&program, "Ann", &TLS13);
+    let flooder = identity.chat(&program, "Flood", &TLS13);
+    let (mut session, mut socket) = flooder.into_inner().into_parts();
+    // A message that never ends, byte by byte.
+    let mut flood = Vec::new();
+    session
+        .writer()
+        .write_all(&[0x82, 0xff, 0, 0, 0, 0, 0, 15, 0, 0, 1, 2, 3, 4])
+        .unwrap();
+    for _ in 0..200_000 {
+        session.writer().write_all(b"x").unwrap();
+        session.write_tls(&mut flood).unwrap();
+    }
+    let flooding = thread::spawn(move || socket.write_all(&flood).map(|()| socket));
+    for _ in 0..3 {
+        ann.send(Message::text(json!({"type": "ping", "n": 1}).to_string()))
+            .unwrap();
+        hear(&mut ann, "pong");
+    }
+    assert!(!flooding.is_finished(), "she was answered when it was over");
+    drop(program);
+    let _ = flooding.join();
+}
+
 #[test]
 fn library_reads_its_certificate_anew_when_told() {
     let (identity, other) = (Identity::new(), Identity::new());

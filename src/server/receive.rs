@@ -75,7 +75,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             let Some(transport) = &mut self.transports[index as usize] else {
                 break;
             };
-            match transport.read(&mut scratch) {
+            let result = transport.read(&mut scratch);
+            let has_more = transport.has_more();
+            match result {
                 Ok(0) => {
                     connection.io.readable = false;
                     connection.io.eof = true;
@@ -94,6 +96,14 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     io::ErrorKind::Interrupted => {}
                     _ => self.hub.end(index, "reading failed"),
                 },
+            }
+            if has_more
+                && let Some(connection) = self.hub.connections.get_mut(index as usize)
+                && !connection.is_ended()
+            {
+                connection.io.readable = true;
+                self.hub.mark_greedy(index);
+                break;
             }
         }
         self.scratch = scratch;

@@ -25,6 +25,8 @@ pub(super) struct TlsStream {
     owes_byte: bool,
     /// Nothing was read yet.
     is_new: bool,
+    /// The last read ended before the socket was empty.
+    has_more: bool,
 }
 
 impl TlsStream {
@@ -35,6 +37,7 @@ impl TlsStream {
             session: Box::new(session),
             owes_byte: false,
             is_new: true,
+            has_more: false,
         }
     }
 
@@ -85,13 +88,15 @@ impl TlsStream {
 }
 
 impl Transport for TlsStream {
-    /// Fills the buffer, or reads all there is: what is left in here no event
-    /// would tell of.
+    /// Fills the buffer, or reads all there is, since what is left in here no event
+    /// would tell of; but no more than the buffer's size is taken from the socket:
+    /// records may be empty.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.has_more = false;
         if self.is_new {
             self.refuse_plain(buffer)?;
         }
-        let mut filled = 0;
+        let (mut filled, mut taken) = (0, 0);
         while filled < buffer.len() {
             match self.session.reader().read(&mut buffer[filled..]) {
                 Ok(0) => break,
@@ -107,8 +112,15 @@ impl Transport for TlsStream {
                     _ => return Err(error),
                 },
             }
+            if taken >= buffer.len() {
+                self.has_more = true;
+                break;
+            }
             match self.session.read_tls(&mut self.socket) {
-                Ok(_) => self.take()?,
+                Ok(bytes) => {
+                    taken += bytes;
+                    self.take()?;
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::WouldBlock if filled > 0 => break,
@@ -116,7 +128,14 @@ impl Transport for TlsStream {
                 },
             }
         }
+        if filled == 0 && self.has_more {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         Ok(filled)
+    }
+
+    fn has_more(&self) -> bool {
+        self.has_more
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

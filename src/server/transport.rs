@@ -15,6 +15,12 @@ pub trait Transport {
     /// `WouldBlock` where there is nothing now; anything else ends the connection.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Whether the last read took as much as it may at once, however little of that
+    /// it gave: there may be more that no event tells of.
+    fn has_more(&self) -> bool {
+        false
+    }
+
     /// Writes some bytes of these slices, in order.
     ///
     /// # Errors
