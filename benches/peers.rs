@@ -125,14 +125,10 @@ fn main() {
 fn measure(case: &Case, field: &[Peer], rounds: usize, time: Duration) -> Vec<Row> {
     let mut rows: Vec<Row> = field.iter().map(|peer| Row::new(&peer.name)).collect();
     let mut stages: Vec<Stage> = Vec::new();
-    let stay = field.len() * case.clients() <= MAX_CLIENTS;
     let is_flow = matches!(case.what, What::Flow(_));
+    let stay = !is_flow || field.len() * case.clients() <= MAX_CLIENTS;
     // To connect them all again takes longer than to measure.
-    let rounds = if stay || !is_flow {
-        rounds
-    } else {
-        rounds.div_ceil(4)
-    };
+    let rounds = if stay { rounds } else { rounds.div_ceil(4) };
     for _ in 0..rounds {
         for (place, (peer, row)) in field.iter().zip(&mut rows).enumerate() {
             let _told = OnPanic(&case.name, &peer.name);
@@ -158,7 +154,7 @@ struct OnPanic<'a>(&'a str, &'a str);
 impl Drop for OnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("so much for {} in {}", self.1, self.0);
+            eprintln!("that was {} in {}", self.1, self.0);
         }
     }
 }

@@ -3,33 +3,26 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "tls/identity.rs"]
+mod identity;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::{DEADLINE, Line, Program, command, run};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::crypto::ring::default_provider;
-use rustls::pki_types::{CertificateDer, ServerName};
+use common::{DEADLINE, Line, Program, run};
+use identity::{Identity, Socket, connect, over};
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
-    SupportedProtocolVersion,
-};
+use rustls::{HandshakeKind, SupportedProtocolVersion};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket as Socket2, Type};
 use tungstenite::{Message, WebSocket};
 use veche::server::Handle;
 use veche::{ConnectionId, Context, Server, Tls};
-
-type Socket = StreamOwned<ClientConnection, TcpStream>;
 
 #[test]
 fn people_chat_over_both_versions_of_tls() {
@@ -41,7 +34,7 @@ fn people_chat_over_both_versions_of_tls() {
     for client in [&mut ann, &mut bob] {
         assert_eq!(hear(client, "message")["text"], "Здравствуй");
     }
-    // Larger than a record, and than what is encrypted at once.
+    // Larger than some records.
     let long = "x".repeat(200_000);
     let ping = json!({"type": "ping", "n": 1, "padding": long}).to_string();
     bob.send(Message::text(ping)).unwrap();
@@ -139,18 +132,12 @@ fn certificate_is_renewed_without_dropping_anybody() {
     // One that does not fit together changes nothing.
     fs::copy(other.key(), identity.key()).unwrap();
     program.signal("HUP");
-    program.wait_for("what is wrong", |line| match line {
-        Line::Error(line) if line.contains("is not the key of this certificate") => Some(()),
-        _ => None,
-    });
+    tells(&mut program, "is not the key of this certificate");
     let mut bob = identity.chat(&program, "Bob", &TLS13);
 
     fs::copy(other.certificate(), identity.certificate()).unwrap();
     program.signal("HUP");
-    program.wait_for("that it was read", |line| match line {
-        Line::Error(line) if line.contains("read anew") => Some(()),
-        _ => None,
-    });
+    tells(&mut program, "read anew");
     let config = identity.config(&TLS13, b"http/1.1");
     let refused = connect(&config, program.address())
         .write(b"GET")
@@ -341,61 +328,15 @@ fn payload(number: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A certificate for localhost, its key, and files with them.
-struct Identity {
-    folder: PathBuf,
-    trusted: CertificateDer<'static>,
+/// Waits until the log has that.
+fn tells(program: &mut Program, what: &str) {
+    program.wait_for(what, |line| match line {
+        Line::Error(line) => line.contains(what).then_some(()),
+        Line::Output(_) => None,
+    });
 }
 
 impl Identity {
-    fn new() -> Self {
-        let name = format!(
-            "veche-tls-{}-{:?}",
-            std::process::id(),
-            thread::current().id()
-        );
-        let count = fs::read_dir(std::env::temp_dir()).unwrap().count();
-        let folder = std::env::temp_dir().join(format!("{name}-{count}"));
-        fs::create_dir(&folder).unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-        let identity = Identity {
-            folder,
-            trusted: cert.der().clone(),
-        };
-        fs::write(identity.certificate(), cert.pem()).unwrap();
-        fs::write(identity.key(), signing_key.serialize_pem()).unwrap();
-        identity
-    }
-
-    fn certificate(&self) -> PathBuf {
-        self.folder.join("certificate.pem")
-    }
-
-    fn key(&self) -> PathBuf {
-        self.folder.join("key.pem")
-    }
-
-    fn start(&self, arguments: &[&str]) -> Program {
-        let mut command = command();
-        command.args(["--listen", "127.0.0.1:0", "--tls-cert"]);
-        command
-            .arg(self.certificate())
-            .arg("--tls-key")
-            .arg(self.key());
-        Program::start_command(command.args(arguments))
-    }
-
-    fn config(&self, version: &'static SupportedProtocolVersion, alpn: &[u8]) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.trusted.clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-        let builder = builder.with_protocol_versions(&[version]).unwrap();
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![alpn.to_vec()];
-        Arc::new(config)
-    }
-
     /// Somebody in the lobby.
     fn chat(
         &self,
@@ -413,29 +354,6 @@ impl Identity {
         hear(&mut client, "joined");
         client
     }
-}
-
-impl Drop for Identity {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn connect(config: &Arc<ClientConfig>, address: SocketAddr) -> Socket {
-    over(
-        config,
-        TcpStream::connect_timeout(&address, DEADLINE).unwrap(),
-    )
-}
-
-fn over(config: &Arc<ClientConfig>, stream: TcpStream) -> Socket {
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    StreamOwned::new(
-        ClientConnection::new(Arc::clone(config), name).unwrap(),
-        stream,
-    )
 }
 
 fn say(client: &mut WebSocket<Socket>, text: &str) {

@@ -41,8 +41,8 @@ pub(crate) struct Load {
     senders: Vec<usize>,
     /// All messages by their numbers.
     messages: Vec<Message>,
-    /// Of each client.
-    newest: Vec<Newest>,
+    /// The newest message of each client that its group has got.
+    newest: Vec<Option<u32>>,
     window: Window,
     frames: Vec<u8>,
     payload: Vec<u8>,
@@ -55,14 +55,9 @@ struct Group {
     order: Vec<u32>,
 }
 
-/// The newest message of a client that its group has got.
-struct Newest {
-    group: usize,
-    number: Option<u32>,
-}
-
 struct Message {
     sender: u32,
+    group: u32,
     at: Instant,
 }
 
@@ -107,7 +102,7 @@ impl Load {
         greet: impl Fn(&mut TcpStream, usize),
     ) -> Self {
         let poll = Poll::new().unwrap();
-        let (mut clients, mut newest) = (Vec::new(), Vec::new());
+        let mut clients = Vec::new();
         let members = vec![Group::default(); groups.iter().max().map_or(0, |max| max + 1)];
         for groups in groups.chunks(AT_ONCE) {
             let streams = client::connect(server.address, groups.len());
@@ -121,19 +116,17 @@ impl Load {
                     .register(&mut client.stream, Token(place), both)
                     .unwrap();
                 clients.push(client);
-                let number = None;
-                newest.push(Newest { group, number });
             }
         }
         Load {
             poll,
             events: Events::with_capacity(1024),
             buffer: vec![0; 64 << 10].into(),
+            newest: vec![None; groups.len()],
             clients,
             groups: members,
             senders: Vec::new(),
             messages: Vec::new(),
-            newest,
             window: Window::new(),
             frames: Vec::new(),
             payload: Vec::new(),
@@ -234,7 +227,8 @@ impl Load {
         for _ in 0..count {
             let number = u32::try_from(self.messages.len()).unwrap();
             let sender = u32::try_from(place).unwrap();
-            self.messages.push(Message { sender, at });
+            let group = u32::try_from(room).unwrap();
+            self.messages.push(Message { sender, group, at });
             talk.write(room, number, &mut self.payload);
             push_frame(&mut self.frames, &self.payload);
         }
@@ -278,8 +272,8 @@ impl Load {
             ..
         } = self;
         let client = &mut clients[place];
-        let client_group = client.group;
-        let group = &mut groups[client_group];
+        let place_of_group = client.group;
+        let group = &mut groups[place_of_group];
         let mut received = client.received;
         let mut own = 0;
         let mut now = None;
@@ -294,9 +288,9 @@ impl Load {
                 // nothing of its sender's twice, or before something older.
                 None => {
                     let newest = &mut newest[message.sender as usize];
-                    assert_eq!(newest.group, client_group, "of another group");
-                    assert!(newest.number < Some(number), "twice, or not in order");
-                    newest.number = Some(number);
+                    assert_eq!(message.group as usize, place_of_group, "of another group");
+                    assert!(*newest < Some(number), "twice, or not in order");
+                    *newest = Some(number);
                     group.order.push(number);
                 }
             }

@@ -227,12 +227,12 @@ impl<J: Journal> Chat<J> {
         &mut self,
         cx: &mut Context<'_>,
         id: ConnectionId,
-        said: Result<&Said<'_>, Error>,
+        said: &Result<Said<'_>, Error>,
     ) -> Result<(), Error> {
         let key = self.session_of(id);
         // What cannot be understood has its price too.
         self.take_budget(cx, id, key)?;
-        let Said { command, file } = said?;
+        let Said { command, file } = said.as_ref().map_err(Error::clone)?;
         let kind = command.kind()?;
         let Some(key) = key else {
             return match kind {
@@ -352,16 +352,9 @@ impl<J: Journal> Handler for Chat<J> {
     }
 
     fn message(&mut self, cx: &mut Context<'_>, id: ConnectionId, message: Message<'_>) {
-        let read;
-        let said = match Said::read(message) {
-            Ok(said) => {
-                read = said;
-                Ok(&read)
-            }
-            Err(error) => Err(error),
-        };
+        let said = Said::read(message);
         let cid = said.as_ref().ok().and_then(|said| said.command.cid());
-        if let Err(error) = self.follow(cx, id, said) {
+        if let Err(error) = self.follow(cx, id, &said) {
             cx.send(id, &error.to_json(cid));
         }
         self.take_outcomes(cx);

@@ -129,4 +129,4 @@ const ACCEPT_BUDGET: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Not for connections at all.
-const KEPT_DESCRIPTORS: usize = 18;
+const KEPT_DESCRIPTORS: usize = 16;

@@ -265,5 +265,5 @@ const EVENTS: usize = 1024;
 const LATENESS: Duration = Duration::from_millis(100);
 
 /// Not for those who are let in: for the journal, the log and what the system
-/// itself needs, and 14 of them to tell others that the server is full.
+/// itself needs, and half of them to tell others that the server is full.
 const RESERVED_DESCRIPTORS: usize = 32;

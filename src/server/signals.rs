@@ -2,11 +2,13 @@
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
+use signal_hook::{flag, low_level::pipe};
 
 use crate::websocket::close::{Close, CloseCode};
 
@@ -26,38 +28,42 @@ pub(super) enum Signal {
 /// ignores SIGPIPE already.
 #[derive(Debug)]
 pub(super) struct Signals {
-    /// Each has a byte for each time its signal came.
-    arrivals: [(UnixStream, Signal); 3],
+    /// Has something to read when one has come.
+    arrivals: UnixStream,
+    /// Which of them came.
+    came: [(Arc<AtomicBool>, Signal); 3],
 }
 
 impl Signals {
     pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
         let restart = Close::new(CloseCode::SERVICE_RESTART, RETRY);
         let stop = Close::new(CloseCode::GOING_AWAY, "the server stops");
-        let arrivals_of = |signal| {
-            let (arrivals, handler) = StdUnixStream::pair()?;
-            arrivals.set_nonblocking(true)?;
-            handler.set_nonblocking(true)?;
-            pipe::register_raw(signal, handler.into())?;
-            let mut arrivals = UnixStream::from_std(arrivals);
-            registry.register(&mut arrivals, token, Interest::READABLE)?;
-            io::Result::Ok(arrivals)
+        let (arrivals, handler) = StdUnixStream::pair()?;
+        arrivals.set_nonblocking(true)?;
+        handler.set_nonblocking(true)?;
+        // Which one it is stands there before the loop is woken.
+        let came = |signal| {
+            let came = Arc::default();
+            flag::register(signal, Arc::clone(&came))?;
+            pipe::register_raw(signal, handler.try_clone()?.into())?;
+            io::Result::Ok(came)
         };
-        Ok(Signals {
-            arrivals: [
-                (arrivals_of(SIGTERM)?, Signal::Stop(restart)),
-                (arrivals_of(SIGINT)?, Signal::Stop(stop)),
-                (arrivals_of(SIGHUP)?, Signal::Reload),
-            ],
-        })
+        let came = [
+            (came(SIGTERM)?, Signal::Stop(restart)),
+            (came(SIGINT)?, Signal::Stop(stop)),
+            (came(SIGHUP)?, Signal::Reload),
+        ];
+        let mut arrivals = UnixStream::from_std(arrivals);
+        registry.register(&mut arrivals, token, Interest::READABLE)?;
+        Ok(Signals { arrivals, came })
     }
 
     /// What has been asked for.
     pub(super) fn pending(&mut self) -> impl Iterator<Item = Signal> {
-        self.arrivals.iter_mut().flat_map(|(arrivals, signal)| {
-            let count = arrivals.read(&mut [0; 2]).unwrap_or(0);
-            std::iter::repeat_n(*signal, count)
-        })
+        // What comes after this wakes the loop again.
+        while matches!(self.arrivals.read(&mut [0; 64]), Ok(1..)) {}
+        let came = self.came.iter();
+        came.filter_map(|(came, signal)| came.swap(false, Ordering::Relaxed).then_some(*signal))
     }
 }
 

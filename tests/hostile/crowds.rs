@@ -338,4 +338,4 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// The listener, and a pair for each of two signals.
-const OWN_SOCKETS: usize = 7;
+const OWN_SOCKETS: usize = 5;

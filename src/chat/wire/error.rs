@@ -9,10 +9,10 @@ use super::answer::Answer;
 
 /// Why a command was not followed. In a box: it is passed on much more often
 /// than it is made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::chat) struct Error(Box<Details>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Details {
     code: ErrorCode,
     text: Cow<'static, str>,

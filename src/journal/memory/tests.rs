@@ -2,24 +2,7 @@
 
 use super::*;
 use crate::chat::{File, Media};
-
-fn draft(room: &str, cid: &str, text: &str) -> Draft {
-    Draft {
-        room: room.into(),
-        from: person("a"),
-        time: 1,
-        text: text.into(),
-        cid: cid.into(),
-        file: None,
-    }
-}
-
-fn person(id: &str) -> Arc<Person> {
-    Arc::new(Person {
-        id: id.into(),
-        name: "Ann".into(),
-    })
-}
+use crate::journal::testing::{draft, person};
 
 fn append_job(draft: Draft) -> Job {
     Job::Append {

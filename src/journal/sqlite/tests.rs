@@ -10,7 +10,8 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use super::*;
-use crate::chat::{Draft, Entry, Page, Person};
+use crate::chat::{Draft, Entry, Page};
+use crate::journal::testing::{draft, person};
 
 mod files;
 mod keeping;
@@ -107,24 +108,6 @@ fn append(room: &str, cid: &str, text: &str) -> Job {
         secret: "secret".into(),
         bytes: None,
     }
-}
-
-fn draft(room: &str, cid: &str, text: &str) -> Draft {
-    Draft {
-        room: room.into(),
-        from: person("a"),
-        time: 1_000,
-        text: text.into(),
-        cid: cid.into(),
-        file: None,
-    }
-}
-
-fn person(id: &str) -> Arc<Person> {
-    Arc::new(Person {
-        id: id.into(),
-        name: "Ann".into(),
-    })
 }
 
 /// Somebody says something at some time.
