@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A closure looks at messages only; a [`Handler`] hears of openings, closes and
-//! slow readers as well. It answers through its [`Context`]: [`send`] to one,
+//! slow readers as well, and may answer HTTP requests. It answers through its [`Context`]: [`send`] to one,
 //! a loop over `send` to several, [`publish`] on a [`Topic`] to all of its
 //! subscribers.
 //!
@@ -74,8 +74,8 @@
 //! # Deliberately absent
 //!
 //! An async runtime, worker threads (but for the one that waits for the disk of
-//! the chat's journal), a client, HTTP beyond what a page and an
-//! upgrade need, HTTP/2, `unsafe` code.
+//! the chat's journal), a client, HTTP beyond what a page, an upgrade and small
+//! requests to the handler need, HTTP/2, `unsafe` code.
 
 #[cfg(feature = "chat")]
 pub mod chat;

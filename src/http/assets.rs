@@ -103,15 +103,7 @@ pub fn respond<'a>(request: &Request<'_>, assets: &'a dyn Assets) -> Result<Resp
             }
             response
         }
-        None if folder().is_some() => {
-            let text = "The page is at this address with a slash behind it.";
-            let mut response = Response::text(Status::PermanentRedirect, text);
-            // Relative, since a proxy may have taken a part from the path. The
-            // dot keeps a colon in it from being read as that of a scheme.
-            let name = request.path.rsplit('/').next().unwrap_or_default();
-            response.header("Location", format!("./{name}/"));
-            response
-        }
+        None if folder().is_some() => into_folder(request.path),
         None => Response::text(Status::NotFound, "Nothing is here. The page is at /."),
     };
     response.body_is_sent = body_is_sent;
@@ -119,6 +111,17 @@ pub fn respond<'a>(request: &Request<'_>, assets: &'a dyn Assets) -> Result<Resp
         response.connection = Connection::Close;
     }
     Ok(response)
+}
+
+/// Leads to a folder that was asked for without the slash at its end.
+pub(crate) fn into_folder(path: &str) -> Response<'static> {
+    let text = "The page is at this address with a slash behind it.";
+    let mut response = Response::text(Status::PermanentRedirect, text);
+    // Relative, since a proxy may have taken a part from the path. The dot keeps
+    // a colon in it from being read as that of a scheme.
+    let name = path.rsplit('/').next().unwrap_or_default();
+    response.header("Location", format!("./{name}/"));
+    response
 }
 
 /// Files that are part of the program. Each is compressed once, when it is asked

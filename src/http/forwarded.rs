@@ -1,9 +1,11 @@
-//! Who stands behind a proxy, by the header X-Forwarded-For.
+//! Who stands behind a proxy, by the headers X-Forwarded-For and
+//! X-Forwarded-Proto.
 
 use core::fmt;
 use core::net::IpAddr;
 use core::str::{self, FromStr};
 
+use super::origin::Scheme;
 use super::request::Request;
 
 /// Some addresses that begin with the same bits (CIDR, RFC 4632): `10.0.0.0/8`.
@@ -80,6 +82,16 @@ pub fn client(request: &Request<'_>, trusted: &[Network]) -> Option<IpAddr> {
     client
 }
 
+/// By which scheme a request came to the first of the trusted proxies. Nobody gains
+/// by a wrong word of it but against their own browser, which does not lie.
+///
+/// `None` where the proxy says nothing that can be read.
+#[must_use]
+pub fn scheme(request: &Request<'_>) -> Option<Scheme> {
+    let first = request.tokens("x-forwarded-proto").next()?;
+    str::from_utf8(first).ok()?.parse().ok()
+}
+
 /// Some proxies add the port, brackets or quotes.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text).ok()?.trim_matches('"');
@@ -132,6 +144,20 @@ mod tests {
             "a/8",
         ] {
             assert_eq!(wrong.parse::<Network>(), Err(()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn scheme_is_the_one_that_the_first_proxy_was_asked_by() {
+        for (told, expected) in [
+            ("https", Some(Scheme::Https)),
+            ("HTTP", Some(Scheme::Http)),
+            ("https, http", Some(Scheme::Https)),
+            ("gopher", None),
+        ] {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {told}\r\n\r\n");
+            let parsed = Request::parse(head.as_bytes(), &Limits::default()).expect("well-formed");
+            assert_eq!(scheme(&parsed.expect("whole").0), expected, "{told}");
         }
     }
 

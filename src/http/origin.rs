@@ -18,10 +18,39 @@ pub enum Origins {
     SameHostOr(Vec<String>),
 }
 
+/// How a page was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+impl FromStr for Scheme {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let known = [Scheme::Http, Scheme::Https].into_iter();
+        let mut same = known.filter(|scheme| scheme.name().eq_ignore_ascii_case(text));
+        same.next().ok_or(())
+    }
+}
+
 impl Origins {
-    /// Whether the page that a request comes from may connect.
+    /// Whether the page that a request comes from may connect. Those of the same
+    /// host may where they were loaded by the same scheme, as far as that is known.
     #[must_use]
-    pub fn allow(&self, request: &Request<'_>) -> bool {
+    pub fn allow(&self, request: &Request<'_>, scheme: Option<Scheme>) -> bool {
         let Origins::SameHostOr(others) = self else {
             return true;
         };
@@ -34,16 +63,19 @@ impl Origins {
             return false;
         };
         let is_same = |other: &String| other.eq_ignore_ascii_case(origin);
-        others.iter().any(is_same) || is_of_host(origin, request)
+        others.iter().any(is_same) || is_of_host(origin, request, scheme)
     }
 }
 
-/// Whether an origin is one of the host that a request is for, whatever its
-/// scheme: behind a proxy that speaks TLS the server knows no other.
-fn is_of_host(origin: &str, request: &Request<'_>) -> bool {
+/// Whether an origin is one of the host that a request is for. Behind a proxy that
+/// speaks TLS and says nothing of it, the scheme may be any.
+fn is_of_host(origin: &str, request: &Request<'_>, known: Option<Scheme>) -> bool {
     let Some((scheme, authority)) = split(origin) else {
         return false;
     };
+    if known.is_some_and(|known| known.name() != scheme) {
+        return false;
+    }
     let without_port = |host: &str| {
         let host = host.strip_suffix(default_port(scheme)).unwrap_or(host);
         host.to_ascii_lowercase()
@@ -101,16 +133,35 @@ mod tests {
     use crate::http::request::Limits;
 
     fn allows(origins: &Origins, host: &str, lines: &[&str]) -> bool {
+        allows_over(None, origins, host, lines)
+    }
+
+    fn allows_over(scheme: Option<Scheme>, origins: &Origins, host: &str, lines: &[&str]) -> bool {
         let mut head = format!("GET /ws HTTP/1.1\r\nHost: {host}\r\n");
         for line in lines {
             head += &format!("Origin: {line}\r\n");
         }
         head += "\r\n";
         let parsed = Request::parse(head.as_bytes(), &Limits::default()).expect("well-formed");
-        origins.allow(&parsed.expect("whole").0)
+        origins.allow(&parsed.expect("whole").0, scheme)
     }
 
     const SAME_HOST: Origins = Origins::SameHostOr(Vec::new());
+
+    #[test]
+    fn page_that_was_loaded_plain_is_no_page_of_a_server_that_speaks_tls() {
+        let (plain, secure) = ("http://chat.example", "https://chat.example");
+        for (known, allowed, refused) in [
+            (Scheme::Https, secure, plain),
+            (Scheme::Http, plain, secure),
+        ] {
+            let allows = |origin| allows_over(Some(known), &SAME_HOST, "chat.example", &[origin]);
+            assert!(allows(allowed) && !allows(refused), "{known:?}");
+            // Unless that one was named.
+            let named = Origins::SameHostOr(vec![refused.to_owned()]);
+            assert!(allows_over(Some(known), &named, "chat.example", &[refused]));
+        }
+    }
 
     #[test]
     fn pages_of_the_same_host_may_connect() {

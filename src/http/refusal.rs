@@ -38,12 +38,14 @@ impl Refusal {
     /// The response that says so and closes the connection, with the headers
     /// that its status demands.
     #[must_use]
-    pub fn response(&self) -> Response<'_> {
+    pub fn response(&self) -> Response<'static> {
         let mut response = Response::text(self.status, &self.text);
         response.connection = Connection::Close;
         match self.status {
             // RFC 9110 §15.5.6
             Status::MethodNotAllowed => response.header("Allow", "GET, HEAD"),
+            // RFC 9110 §15.5.2, RFC 6750 §3
+            Status::Unauthorized => response.header("WWW-Authenticate", "Bearer"),
             // RFC 9110 §15.5.22, RFC 6455 §4.4
             Status::UpgradeRequired => {
                 response.connection = Connection::UpgradeAndClose;

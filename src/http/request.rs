@@ -26,6 +26,18 @@ pub struct Request<'a> {
     /// The authority of an absolute-form target.
     authority: Option<&'a str>,
     headers: Vec<httparse::Header<'a>>,
+    body: Body,
+}
+
+/// What follows the head of a request (RFC 9112 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// The next request.
+    Absent,
+    /// So many bytes.
+    Bytes(usize),
+    /// Parts that each tell their length, or whatever else was agreed on.
+    Coded,
 }
 
 /// The versions of HTTP that are understood.
@@ -59,14 +71,29 @@ impl Default for Limits {
 }
 
 impl<'a> Request<'a> {
-    /// Parses the head at the beginning of `input`, and says how many bytes it
-    /// takes. `None`: the head has not ended yet; see [`is_worth_parsing`].
+    /// Parses a request without a body at the beginning of `input`, and says how
+    /// many bytes it takes. `None`: the head has not ended yet; see
+    /// [`is_worth_parsing`].
     ///
     /// # Errors
     ///
-    /// 400 malformed or ambiguous, 405 or 413 with a body, 414 or 431 too
-    /// long, 505 another version of HTTP.
+    /// As [`parse_head`](Request::parse_head) and
+    /// [`refuse_body`](Request::refuse_body).
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Option<(Self, usize)>, Refusal> {
+        let parsed = Request::parse_head(input, limits)?;
+        if let Some((request, _)) = &parsed {
+            request.refuse_body()?;
+        }
+        Ok(parsed)
+    }
+
+    /// Parses the head of a request that may have a [`body`](Request::body).
+    ///
+    /// # Errors
+    ///
+    /// 400 malformed or ambiguous, 414 or 431 too long, 505 another version of
+    /// HTTP.
+    pub fn parse_head(input: &'a [u8], limits: &Limits) -> Result<Option<(Self, usize)>, Refusal> {
         check_empty_lines(input)?;
         // What lies beyond the bound is not looked at, so that the refusal does
         // not depend on how much has come along.
@@ -98,7 +125,7 @@ impl<'a> Request<'a> {
         check_line_ends(&input[..head_bytes])?;
 
         let target = Target::parse(target)?;
-        let request = Request {
+        let mut request = Request {
             method,
             path: target.path,
             query: target.query,
@@ -108,9 +135,10 @@ impl<'a> Request<'a> {
             },
             authority: target.authority,
             headers,
+            body: Body::Absent,
         };
         request.check_host()?;
-        request.check_body()?;
+        request.body = request.read_body()?;
         Ok(Some((request, head_bytes)))
     }
 
@@ -184,10 +212,32 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Refuses a body, since nothing here takes one, and first of all one
-    /// whose length is in doubt: that is how requests are smuggled past a
-    /// proxy (RFC 9112 §6.3, §11.2).
-    fn check_body(&self) -> Result<(), Refusal> {
+    /// What follows the head.
+    #[must_use]
+    pub fn body(&self) -> Body {
+        self.body
+    }
+
+    /// Refuses a body where none is taken.
+    ///
+    /// # Errors
+    ///
+    /// 413 with GET and HEAD; 405 with any other method: whoever posts wants to
+    /// know that posting is what is wrong.
+    pub fn refuse_body(&self) -> Result<(), Refusal> {
+        match (self.body, self.method) {
+            (Body::Absent, _) => Ok(()),
+            (_, "GET" | "HEAD") => Err(Refusal::new(
+                Status::ContentTooLarge,
+                "Send the request without a body: none is taken here.",
+            )),
+            _ => Err(Refusal::method_not_allowed()),
+        }
+    }
+
+    /// Refuses a body whose length is in doubt: that is how requests are smuggled
+    /// past a proxy (RFC 9112 §6.3, §11.2).
+    fn read_body(&self) -> Result<Body, Refusal> {
         let mut lengths = self.header_values("content-length");
         let length = lengths.next();
         let is_coded = self.header_values("transfer-encoding").next().is_some();
@@ -199,19 +249,25 @@ impl<'a> Request<'a> {
                 "The headers Content-Length and Transfer-Encoding exclude each other.",
             ));
         }
-        if length.is_some_and(|digits| !is_number(digits)) {
+        if is_coded {
+            return Ok(Body::Coded);
+        }
+        let Some(digits) = length else {
+            return Ok(Body::Absent);
+        };
+        if !is_number(digits) {
             return Err(bad_request("The header Content-Length must be a number."));
         }
-        let has_body = is_coded || length.is_some_and(|digits| digits.iter().any(|d| *d != b'0'));
-        match (has_body, self.method) {
-            (false, _) => Ok(()),
-            (true, "GET" | "HEAD") => Err(Refusal::new(
-                Status::ContentTooLarge,
-                "Send the request without a body: none is taken here.",
-            )),
-            // Whoever posts wants to know that posting is what is wrong.
-            (true, _) => Err(Refusal::method_not_allowed()),
-        }
+        let bytes = digits.iter().try_fold(0_usize, |bytes, digit| {
+            bytes
+                .checked_mul(10)?
+                .checked_add(usize::from(digit - b'0'))
+        });
+        Ok(match bytes {
+            Some(0) => Body::Absent,
+            // More than fits into memory is too much for everybody.
+            bytes => Body::Bytes(bytes.unwrap_or(usize::MAX)),
+        })
     }
 }
 

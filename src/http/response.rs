@@ -116,12 +116,18 @@ impl Connection {
 pub enum Status {
     /// 200.
     Ok = 200,
+    /// 201: what was sent is kept.
+    Created = 201,
+    /// 204: done, and there is nothing to tell.
+    NoContent = 204,
     /// 308: what is asked for is at another address, for good.
     PermanentRedirect = 308,
     /// 304: the copy that the client has is current.
     NotModified = 304,
     /// 400: the request is malformed.
     BadRequest = 400,
+    /// 401: whoever asks has to show who they are.
+    Unauthorized = 401,
     /// 403: the request is understood and not allowed.
     Forbidden = 403,
     /// 404: nothing is at this path.
@@ -130,7 +136,11 @@ pub enum Status {
     MethodNotAllowed = 405,
     /// 408: the request did not arrive in time.
     RequestTimeout = 408,
-    /// 413: a body, where none is taken.
+    /// 409: somebody else has it.
+    Conflict = 409,
+    /// 411: a body that does not tell its length before it begins.
+    LengthRequired = 411,
+    /// 413: a body, where none is taken, or one that is too large.
     ContentTooLarge = 413,
     /// 414: the request target alone is longer than a head may be.
     UriTooLong = 414,
@@ -160,13 +170,18 @@ impl Status {
     pub fn name(self) -> &'static str {
         match self {
             Status::Ok => "OK",
+            Status::Created => "Created",
+            Status::NoContent => "No Content",
             Status::NotModified => "Not Modified",
             Status::PermanentRedirect => "Permanent Redirect",
             Status::BadRequest => "Bad Request",
+            Status::Unauthorized => "Unauthorized",
             Status::Forbidden => "Forbidden",
             Status::NotFound => "Not Found",
             Status::MethodNotAllowed => "Method Not Allowed",
             Status::RequestTimeout => "Request Timeout",
+            Status::Conflict => "Conflict",
+            Status::LengthRequired => "Length Required",
             Status::ContentTooLarge => "Content Too Large",
             Status::UriTooLong => "URI Too Long",
             Status::UpgradeRequired => "Upgrade Required",
@@ -180,7 +195,7 @@ impl Status {
 
     /// Whether a response has a body and tells its length (RFC 9112 §6.3).
     fn has_body(self) -> bool {
-        self != Status::NotModified
+        !matches!(self, Status::NotModified | Status::NoContent)
     }
 }
 

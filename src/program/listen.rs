@@ -1,27 +1,31 @@
-//! The address to listen at.
+//! The addresses to listen at.
 
 use core::fmt;
 use core::str::FromStr;
 use std::io;
-use std::net::{Ipv6Addr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv6Addr, ToSocketAddrs};
+use std::path::PathBuf;
 
-use crate::server::{ListenError, Step, listen};
+use crate::server::{ListenError, Listener, Step, listen, listen_unix};
 
-/// What `--listen` takes: a host and a port.
-///
-/// Either may be left out. A port alone is one of the loopback: what everybody
-/// may reach is asked for by name.
+/// One of what `--listen` takes: a host and a port, or a Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// A name, an IPv4 address, or an IPv6 address without brackets.
-    pub host: String,
-    /// 0 lets the system choose one.
-    pub port: u16,
+pub enum Listen {
+    /// An address of the internet. Host or port may be left out. A port alone is
+    /// one of the loopback: what everybody may reach is asked for by name.
+    Tcp {
+        /// A name, an IPv4 address, or an IPv6 address without brackets.
+        host: String,
+        /// 0 lets the system choose one.
+        port: u16,
+    },
+    /// `unix:` and the path of the socket.
+    Unix(PathBuf),
 }
 
 impl Default for Listen {
     fn default() -> Self {
-        Listen {
+        Listen::Tcp {
             host: DEFAULT_HOST.to_owned(),
             port: DEFAULT_PORT,
         }
@@ -32,7 +36,10 @@ impl FromStr for Listen {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut listen = Listen::default();
+        if let Some(path) = text.strip_prefix(UNIX) {
+            let path = Some(path).filter(|path| !path.is_empty());
+            return path.map(|path| Listen::Unix(path.into())).ok_or(());
+        }
         let (host, port) = if text.parse::<u16>().is_ok() {
             ("", Some(text))
         } else if text.parse::<Ipv6Addr>().is_ok() || text.ends_with(']') {
@@ -42,9 +49,7 @@ impl FromStr for Listen {
         } else {
             (text, None)
         };
-        if let Some(port) = port {
-            listen.port = port.parse().map_err(drop)?;
-        }
+        let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(drop))?;
         let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
         let is_host = match bracketed {
@@ -55,10 +60,11 @@ impl FromStr for Listen {
         if !is_host || text.is_empty() {
             return Err(());
         }
-        if !host.is_empty() {
-            listen.host = host.to_owned();
-        }
-        Ok(listen)
+        let host = if host.is_empty() { DEFAULT_HOST } else { host };
+        Ok(Listen::Tcp {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
@@ -71,11 +77,10 @@ fn is_name(host: &str) -> bool {
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Listen { host, port } = self;
-        if host.contains(':') {
-            write!(f, "[{host}]:{port}")
-        } else {
-            write!(f, "{host}:{port}")
+        match self {
+            Listen::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Listen::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Listen::Unix(path) => write!(f, "{UNIX}{}", path.display()),
         }
     }
 }
@@ -86,12 +91,18 @@ impl Listen {
     ///
     /// # Errors
     /// What could not be done, and what to do about it.
-    pub fn bind(&self, mut done: impl FnMut(Step)) -> Result<TcpListener, BindError> {
+    pub fn bind(&self, mut done: impl FnMut(Step)) -> Result<Listener, BindError> {
         let failed = |why| BindError {
             listen: self.clone(),
             why,
         };
-        let addresses = (self.host.as_str(), self.port).to_socket_addrs();
+        let (host, port) = match self {
+            Listen::Tcp { host, port } => (host.as_str(), *port),
+            Listen::Unix(path) => {
+                return listen_unix(path, done).map_err(|error| failed(Why::Listen(error)));
+            }
+        };
+        let addresses = (host, port).to_socket_addrs();
         let mut why = Why::NoAddress;
         // A second address begins anew, which is nobody's business.
         let mut told = Vec::new();
@@ -140,9 +151,17 @@ impl Why {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.listen.port;
         write!(f, "--listen {}: ", self.listen)?;
-        match &self.why {
+        match (&self.listen, &self.why) {
+            (Listen::Tcp { port, .. }, why) => why.of_address(*port, f),
+            (Listen::Unix(_), why) => why.of_file(f),
+        }
+    }
+}
+
+impl Why {
+    fn of_address(&self, port: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Why::Name(error) => write!(
                 f,
                 "the name has no address ({error}); take an address of this machine, such as 127.0.0.1:{port}"
@@ -166,6 +185,24 @@ impl fmt::Display for BindError {
             },
         }
     }
+
+    fn of_file(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Why::Listen(error) = self else {
+            return Ok(());
+        };
+        match error.source.kind() {
+            io::ErrorKind::AddrInUse => f.write_str(
+                "the file is there already; stop the program that listens there, or choose another path",
+            ),
+            io::ErrorKind::NotFound => {
+                f.write_str("its folder is not there; make it, or choose another path")
+            }
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("no permission for its folder; choose another path")
+            }
+            _ => write!(f, "{error}; choose another path"),
+        }
+    }
 }
 
 impl core::error::Error for BindError {}
@@ -173,6 +210,9 @@ impl core::error::Error for BindError {}
 const DEFAULT_HOST: &str = "127.0.0.1";
 
 const DEFAULT_PORT: u16 = 7777;
+
+/// What a path of a Unix socket begins with.
+const UNIX: &str = "unix:";
 
 #[cfg(test)]
 mod tests {
@@ -191,6 +231,7 @@ mod tests {
             ("7000", "127.0.0.1:7000"),
             (":7000", "127.0.0.1:7000"),
             ("0", "127.0.0.1:0"),
+            ("unix:/run/veche.sock", "unix:/run/veche.sock"),
         ] {
             let listen: Listen = typed.parse().expect(typed);
             assert_eq!(listen.to_string(), meant, "{typed}");
@@ -210,6 +251,7 @@ mod tests {
             "[localhost]:80",
             "[::1",
             "--www",
+            "unix:",
         ] {
             assert_eq!(typed.parse::<Listen>(), Err(()), "{typed}");
         }

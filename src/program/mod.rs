@@ -83,6 +83,7 @@ fn serve(options: Options) -> Result<(), Error> {
         _ => None,
     };
     let storage = Storage::open(&options)?;
+    let scheme = if options.has_tls() { "https" } else { "http" };
     let config = Config {
         subprotocols: vec![SUBPROTOCOL],
         websocket_paths: vec!["/ws", "/"],
@@ -91,24 +92,29 @@ fn serve(options: Options) -> Result<(), Error> {
     };
 
     say("SERVER START");
-    let listener = options.listen.bind(|step| say(step_line(step)))?;
-    let mut server = Server::new(listener, config).map_err(Error::Descriptors)?;
+    let mut listeners = Vec::new();
+    for listen in &options.listen {
+        listeners.push(listen.bind(|step| say(step_line(step)))?);
+    }
+    let mut places = Vec::new();
+    for (listen, listener) in options.listen.iter().zip(&listeners) {
+        places.push(match listener.local_addr() {
+            Some(address) => {
+                debug!("listening at {address}");
+                invitation(scheme, address, &config.base_path)
+            }
+            None => format!("Have a proxy connect to {listen}."),
+        });
+    }
+    let mut server = Server::new(listeners, config).map_err(Error::Descriptors)?;
     server.handle_signals().map_err(Error::Descriptors)?;
-    #[cfg(not(feature = "tls"))]
-    let scheme = "http";
     #[cfg(feature = "tls")]
-    let scheme = match tls {
-        Some(tls) => {
-            server.set_tls(tls);
-            "https"
-        }
-        None => "http",
-    };
+    if let Some(tls) = tls {
+        server.set_tls(tls);
+    }
     let journal = storage.journal(server.handle())?;
-    let address = server.local_addr().map_err(Error::Descriptors)?;
     say("Waiting for connections...");
-    say(&invitation(scheme, address));
-    debug!("listening at {address}");
+    places.iter().for_each(|place| say(place));
     let chat = Chat::new(options.chat, journal, |bytes| {
         getrandom::fill(bytes).expect("a system that had randomness at the start has it always");
     });
@@ -130,10 +136,10 @@ fn step_line(step: Step) -> &'static str {
 
 /// Where to find the page: an address that a browser can open, even where the
 /// server listens at all of them.
-fn invitation(scheme: &str, mut address: SocketAddr) -> String {
+fn invitation(scheme: &str, mut address: SocketAddr, base_path: &str) -> String {
     let ip = address.ip();
     if !ip.is_unspecified() {
-        return format!("Open {scheme}://{address}/ in a browser.");
+        return format!("Open {scheme}://{address}{base_path}/ in a browser.");
     }
     address.set_ip(if ip.is_ipv4() {
         Ipv4Addr::LOCALHOST.into()
@@ -141,7 +147,7 @@ fn invitation(scheme: &str, mut address: SocketAddr) -> String {
         Ipv6Addr::LOCALHOST.into()
     });
     format!(
-        "Open {scheme}://{address}/ in a browser, or port {} of this machine from another.",
+        "Open {scheme}://{address}{base_path}/ in a browser, or port {} of this machine from another.",
         address.port()
     )
 }

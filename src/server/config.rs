@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::http::assets::Assets;
 use crate::http::forwarded::Network;
-use crate::http::origin::Origins;
+use crate::http::origin::{Origins, Scheme};
 
 /// The settings of a server. Every bound has a default that suits a small
 /// machine on the open internet; 0, or a zero duration, means no bound.
@@ -19,10 +19,17 @@ pub struct Config {
     /// Paths at which an upgrade is accepted, others get 404. Default: empty,
     /// which accepts it anywhere.
     pub websocket_paths: Vec<&'static str>,
+    /// What the paths of all requests begin with, such as `/chat`; others get
+    /// 404, and it is taken off before anybody looks at them. Default: nothing.
+    pub base_path: String,
+    /// By which scheme pages reach the server, where that is known: a server that
+    /// speaks TLS sets it. Default: `None`.
+    pub scheme: Option<Scheme>,
     /// Which pages may connect; others get 403. Default: all.
     pub origins: Origins,
     /// Proxies whose word is taken for whom a request comes from
-    /// (`X-Forwarded-For`). Default: none.
+    /// (`X-Forwarded-For`) and whether over TLS (`X-Forwarded-Proto`). Default:
+    /// none.
     pub trusted_proxies: Vec<Network>,
     /// The largest message in bytes, assembled; a larger one is failed with
     /// 1009. Default: 1 MiB, more than a person types and less than hurts.
@@ -77,6 +84,8 @@ impl Default for Config {
             subprotocols: Vec::new(),
             assets: None,
             websocket_paths: Vec::new(),
+            base_path: String::new(),
+            scheme: None,
             origins: Origins::Any,
             trusted_proxies: Vec::new(),
             max_message_bytes: 1 << 20,

@@ -85,6 +85,10 @@ pub(super) enum Phase {
         since: Tick,
         /// The peer, if it is a proxy that tells whom each of them comes from.
         proxy: Option<IpAddr>,
+        /// How many bytes the request has whose body is awaited; else 0.
+        awaited_bytes: usize,
+        /// The request that the handler is making an answer to.
+        asked: Option<Asked>,
     },
     /// The handler has it.
     Open {
@@ -97,6 +101,14 @@ pub(super) enum Phase {
     Closing { since: Tick, step: Closing },
     /// To be removed at the end of the turn.
     Ended,
+}
+
+/// What of a request decides how its answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) keep_alive: bool,
+    /// By anything but HEAD.
+    pub(super) with_body: bool,
 }
 
 /// Where the heartbeat stands.
@@ -136,7 +148,12 @@ impl Connection {
     pub(super) fn new(generation: u32, address: IpAddr, proxy: Option<IpAddr>, now: Tick) -> Self {
         Connection {
             generation,
-            phase: Phase::Handshake { since: now, proxy },
+            phase: Phase::Handshake {
+                since: now,
+                proxy,
+                awaited_bytes: 0,
+                asked: None,
+            },
             subscriber: Subscriber::default(),
             deflate: None,
             held: Held::default(),
@@ -241,8 +258,10 @@ impl Connection {
             _ => Tick::NEVER,
         };
         match &self.phase {
-            // While an answer is on its way the next request cannot be late.
-            Phase::Handshake { .. } if self.subscriber.private_bytes() > 0 => (stall, Due::Stall),
+            // While an answer is made or on its way the next request cannot be late.
+            Phase::Handshake { .. } if self.is_held || self.subscriber.private_bytes() > 0 => {
+                (stall, Due::Stall)
+            }
             Phase::Handshake { since, .. } => {
                 (since.after(config.handshake_timeout), Due::Handshake)
             }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::handler::ConnectionId;
 use super::hub::Hub;
 use crate::fanout::Topic;
+use crate::http::response::Response;
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::message::Message;
 
@@ -64,6 +65,13 @@ impl Context<'_> {
         self.hub.release(id);
     }
 
+    /// Answers a request that
+    /// [`Handler::request`](super::Handler::request) left open. For a connection
+    /// that has gone this does nothing.
+    pub fn respond(&mut self, id: ConnectionId, response: Response<'_>) {
+        self.hub.respond(id, response);
+    }
+
     /// Starts the closing handshake after everything sent before (RFC 6455
     /// §7.1.2). [`Handler::close`](super::Handler::close) follows when this
     /// call of the handler has returned.
@@ -107,11 +115,12 @@ impl Context<'_> {
         }
     }
 
-    /// Where a connection comes from; `None` when it is not open any more.
+    /// Where a connection comes from; `None` when it is neither open nor waits for
+    /// the answer to a request.
     #[must_use]
     pub fn address(&self, id: ConnectionId) -> Option<IpAddr> {
         let connection = self.hub.connections.get(id.index())?;
-        let same = connection.generation == id.generation && connection.is_open();
-        same.then_some(connection.address)
+        let is_there = connection.is_open() || connection.is_asking();
+        (connection.generation == id.generation && is_there).then_some(connection.address)
     }
 }

@@ -167,8 +167,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         for index in self.places() {
             match self.hub.id(index).filter(|&id| self.hub.open(id).is_some()) {
                 Some(id) => self.hub.close(id, Close { code, reason }),
-                None if self.is_handshake(index) => self.hub.end(index, "the server stops"),
-                None => {}
+                None => self.leave_handshake(index),
             }
         }
     }
@@ -281,9 +280,15 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             .collect()
     }
 
-    fn is_handshake(&self, index: u32) -> bool {
-        let connection = self.hub.connections.get(index as usize);
-        connection.is_some_and(|c| matches!(c.phase, Phase::Handshake { .. }))
+    /// The server stops: whoever is being answered gets that, and no more.
+    fn leave_handshake(&mut self, index: u32) {
+        match self.hub.connections.get(index as usize) {
+            Some(connection) if !matches!(connection.phase, Phase::Handshake { .. }) => {}
+            Some(connection) if connection.subscriber.private_bytes() > 0 => {
+                self.hub.finish_flushing(index);
+            }
+            _ => self.hub.end(index, "the server stops"),
+        }
     }
 
     /// Tells the handler what happened to connections since it was last called.

@@ -4,7 +4,9 @@ use core::fmt;
 use core::net::IpAddr;
 
 use super::Context;
+use crate::http::refusal::Refusal;
 use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::message::Message;
 
@@ -14,6 +16,31 @@ use crate::websocket::message::Message;
 /// [`Context`]. A closure `FnMut(&mut Context, ConnectionId, Message)` is a
 /// handler that looks at messages only.
 pub trait Handler {
+    /// A request that is no upgrade, judged by its head: how many bytes its body
+    /// may have if it is the handler's to [answer](Handler::request), or `None` if
+    /// it is not, and [`Config::assets`](super::Config::assets) are asked.
+    ///
+    /// # Errors
+    /// What it is refused with; its body is not taken.
+    fn takes(&self, request: &Request<'_>) -> Result<Option<usize>, Refusal> {
+        let _ = request;
+        Ok(None)
+    }
+
+    /// Answers a request that the handler [takes](Handler::takes). `None` where
+    /// the answer is made elsewhere, to come with [`Context::respond`]; what the
+    /// peer asks for next waits until then.
+    fn request(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        request: &Request<'_>,
+        body: &[u8],
+    ) -> Option<Response<'static>> {
+        let _ = (cx, id, request, body);
+        Some(Refusal::method_not_allowed().response())
+    }
+
     /// A connection has completed its opening handshake.
     fn open(&mut self, cx: &mut Context<'_>, id: ConnectionId, opening: &Opening<'_>) {
         let _ = (cx, id, opening);

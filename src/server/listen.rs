@@ -1,11 +1,60 @@
-//! The listening socket, made step by step.
+//! Listening sockets, made step by step.
 
 use core::fmt;
+use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
 use log::warn;
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::net::{TcpListener, UnixListener};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+/// A listening socket that does not block.
+#[derive(Debug)]
+pub struct Listener(pub(super) Kind);
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Tcp(TcpListener),
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "goes with the socket")] SocketFile,
+    ),
+}
+
+impl Listener {
+    /// The address it listens at, with the port that the system chose for 0;
+    /// `None` where it is no address of the internet.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Tcp(listener) => listener.local_addr().ok(),
+            Kind::Unix(..) => None,
+        }
+    }
+}
+
+/// Of a socket that does not block.
+impl From<StdTcpListener> for Listener {
+    fn from(listener: StdTcpListener) -> Self {
+        Listener(Kind::Tcp(TcpListener::from_std(listener)))
+    }
+}
+
+/// The file by which a Unix socket is found; it goes with the socket.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Whoever finds it later sees that nobody listens.
+        let _ = fs::remove_file(&self.0);
+    }
+}
 
 /// A step on the way to a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +86,7 @@ pub struct ListenError {
 ///
 /// # Errors
 /// The step that failed.
-pub fn listen(address: SocketAddr, mut done: impl FnMut(Step)) -> Result<TcpListener, ListenError> {
+pub fn listen(address: SocketAddr, mut done: impl FnMut(Step)) -> Result<Listener, ListenError> {
     let at = |step| move |source| ListenError { step, source };
     let domain = Domain::for_address(address);
     let socket =
@@ -54,7 +103,45 @@ pub fn listen(address: SocketAddr, mut done: impl FnMut(Step)) -> Result<TcpList
     done(Step::Options);
     socket.listen(BACKLOG).map_err(at(Step::Listen))?;
     done(Step::Listen);
-    Ok(socket.into())
+    Ok(Listener::from(StdTcpListener::from(socket)))
+}
+
+/// Makes a listening Unix socket at this path; `done` is called after each step.
+///
+/// A socket that somebody left there and nobody listens at is replaced. Everybody
+/// on this machine may connect, as to an address of the loopback; the permissions
+/// of the folder can say otherwise. Who connects counts as 127.0.0.1.
+///
+/// # Errors
+/// The step that failed.
+pub fn listen_unix(path: &Path, mut done: impl FnMut(Step)) -> Result<Listener, ListenError> {
+    let at = |step| move |source| ListenError { step, source };
+    let address = SockAddr::unix(path).map_err(at(Step::Create))?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(at(Step::Create))?;
+    done(Step::Create);
+    if is_left_behind(path) {
+        fs::remove_file(path).map_err(at(Step::Bind))?;
+    }
+    socket.bind(&address).map_err(at(Step::Bind))?;
+    let file = SocketFile(path.to_owned());
+    done(Step::Bind);
+    let everybody = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(path, everybody)
+        .and_then(|()| socket.set_nonblocking(true))
+        .map_err(at(Step::Options))?;
+    done(Step::Options);
+    socket.listen(BACKLOG).map_err(at(Step::Listen))?;
+    done(Step::Listen);
+    let listener = UnixListener::from(OwnedFd::from(socket));
+    Ok(Listener(Kind::Unix(listener, file)))
+}
+
+/// Whether there is a socket at which nobody listens: that of a server that was
+/// killed.
+fn is_left_behind(path: &Path) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let refused = || UnixStream::connect(path).err().map(|error| error.kind());
+    is_socket && refused() == Some(io::ErrorKind::ConnectionRefused)
 }
 
 fn set_options(socket: &Socket) -> io::Result<()> {

@@ -18,6 +18,7 @@ mod hub;
 mod listen;
 mod poll;
 mod receive;
+mod requests;
 #[cfg(feature = "chat")]
 mod signals;
 mod stream;
@@ -35,7 +36,7 @@ pub use self::config::Config;
 pub use self::context::Context;
 pub use self::core::Core;
 pub use self::handler::{ConnectionId, Handler, Opening};
-pub use self::listen::{ListenError, Step, listen};
+pub use self::listen::{ListenError, Listener, Step, listen, listen_unix};
 pub use self::poll::{Handle, Server};
 pub use self::transport::{Clock, Transport};
 pub use self::usage::Usage;

@@ -2,14 +2,13 @@
 
 use core::time::Duration;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use log::warn;
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 
 #[cfg(feature = "tls")]
 use super::certificate::Tls;
@@ -17,10 +16,12 @@ use super::config::Config;
 use super::core::Core;
 use super::door::Door;
 use super::handler::Handler;
-use super::listen::listen;
+use super::listen::{Listener, listen};
 #[cfg(feature = "chat")]
 use super::signals::{Signal, Signals};
 use super::stream::{Greeter, Plain, Stream, SystemClock};
+#[cfg(feature = "tls")]
+use crate::http::origin::Scheme;
 use crate::websocket::close::{Close, CloseCode};
 
 /// A WebSocket server on one thread.
@@ -37,7 +38,7 @@ use crate::websocket::close::{Close, CloseCode};
 #[derive(Debug)]
 pub struct Server {
     poll: Poll,
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     config: Config,
     /// How many the process may have.
     descriptors: usize,
@@ -58,24 +59,24 @@ impl Server {
         let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind");
         for address in addresses.to_socket_addrs()? {
             match listen(address, |_| {}) {
-                Ok(listener) => return Self::new(listener, Config::default()),
+                Ok(listener) => return Self::new(vec![listener], Config::default()),
                 Err(error) => failed = error.into(),
             }
         }
         Err(failed)
     }
 
-    /// A server on a listening socket that does not block; see [`listen`].
+    /// A server on these listening sockets; see [`listen`].
     ///
     /// Raises the process's limit of descriptors as far as it may.
     ///
     /// # Errors
     /// Where the system has no more descriptors.
-    pub fn new(listener: StdListener, config: Config) -> io::Result<Self> {
+    pub fn new(mut listeners: Vec<Listener>, config: Config) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let mut listener = TcpListener::from_std(listener);
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        for (place, listener) in listeners.iter_mut().enumerate() {
+            listener.register(poll.registry(), Token(FIRST_LISTENER - place))?;
+        }
         let handle = Handle {
             waker: Arc::new(Waker::new(poll.registry(), WAKER)?),
             stop: Arc::default(),
@@ -84,7 +85,7 @@ impl Server {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
         Ok(Server {
             poll,
-            listener,
+            listeners,
             config,
             descriptors: usize::try_from(descriptors).unwrap_or(usize::MAX),
             handle,
@@ -100,12 +101,16 @@ impl Server {
         &mut self.config
     }
 
-    /// The address it listens at, with the port that the system chose for 0.
+    /// The first address it listens at, with the port that the system chose
+    /// for 0.
     ///
     /// # Errors
-    /// What the system says.
+    /// Where it has none: it may listen at Unix sockets alone.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        let mut addresses = self.listeners.iter().filter_map(Listener::local_addr);
+        addresses
+            .next()
+            .ok_or(io::ErrorKind::AddrNotAvailable.into())
     }
 
     /// A handle to wake or stop the server from another thread.
@@ -118,6 +123,7 @@ impl Server {
     #[cfg(feature = "tls")]
     pub fn set_tls(&mut self, tls: Tls) {
         self.tls = Some(tls);
+        self.config.scheme = Some(Scheme::Https);
     }
 
     /// Stops on SIGTERM, with 1012, and on SIGINT, with 1001; at once on a
@@ -147,7 +153,7 @@ impl Server {
     fn serve<G: Greeter>(self, mut greeter: G, handler: impl Handler) -> io::Result<()> {
         let Server {
             mut poll,
-            listener,
+            listeners,
             mut config,
             descriptors,
             handle,
@@ -160,7 +166,8 @@ impl Server {
         #[cfg(feature = "chat")]
         let mut signals = self.signals;
         let mut core = Core::<G::Stream, _, _>::new(config, SystemClock::start(), handler);
-        let mut door = Some(Door::new(listener, descriptors));
+        let last_place = FIRST_LISTENER - listeners.len();
+        let mut door = Some(Door::new(listeners, descriptors));
         let mut events = Events::with_capacity(EVENTS);
         while !core.is_stopped() {
             let timeout = [core.timeout(), door.as_ref().and_then(Door::timeout)];
@@ -172,7 +179,6 @@ impl Server {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => door.iter_mut().for_each(Door::knock),
                     WAKER => core.wake(),
                     #[cfg(feature = "chat")]
                     SIGNALS => {
@@ -182,6 +188,10 @@ impl Server {
                                 Signal::Reload => greeter.reload(),
                             }
                         }
+                    }
+                    Token(token) if token > last_place => {
+                        let listener = FIRST_LISTENER - token;
+                        door.iter_mut().for_each(|door| door.knock(listener));
                     }
                     Token(place) => {
                         let is_writable = event.is_writable();
@@ -251,11 +261,12 @@ impl Handle {
     }
 }
 
-// Connections are named by their places, which count from 0.
-const LISTENER: Token = Token(usize::MAX);
-const WAKER: Token = Token(usize::MAX - 1);
+// Connections are named by their places, which count from 0, and listening
+// sockets by theirs, which count down.
+const WAKER: Token = Token(usize::MAX);
 #[cfg(feature = "chat")]
-const SIGNALS: Token = Token(usize::MAX - 2);
+const SIGNALS: Token = Token(usize::MAX - 1);
+const FIRST_LISTENER: usize = usize::MAX - 2;
 
 /// Events told at once.
 const EVENTS: usize = 1024;

@@ -1,28 +1,21 @@
-//! From bytes to the handler: reading, requests, frames.
+//! From bytes to the handler: reading and frames.
 
 use core::mem;
 use std::io;
 
-use log::{debug, info};
+use log::debug;
 
 use super::connection::{Closing, Phase};
 use super::context::Context;
 use super::core::Core;
-use super::handler::{Handler, Opening};
+use super::handler::Handler;
 use super::transport::{Clock, Transport};
-use crate::http::assets;
-use crate::http::date::HttpDate;
-use crate::http::forwarded;
-use crate::http::refusal::Refusal;
-use crate::http::request::{Limits, Request, is_worth_parsing};
-use crate::http::response::Status;
-use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::close::Close;
 use crate::websocket::frame::{Opcode, server_header};
-use crate::websocket::handshake;
 use crate::websocket::message::Event;
 
 /// What became of some input.
-enum Taken {
+pub(super) enum Taken {
     /// So many bytes were taken; there may be more to find in the rest.
     Bytes(usize),
     /// The rest is incomplete; so many bytes of it were taken all the same.
@@ -176,115 +169,6 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         }
     }
 
-    fn take_request(&mut self, index: u32, input: &[u8], tried: usize) -> Taken {
-        let limits = Limits {
-            max_head_bytes: self.hub.config.max_head_bytes,
-            max_headers: self.hub.config.max_headers,
-        };
-        if !is_worth_parsing(input, tried, &limits) {
-            return Taken::Incomplete(0);
-        }
-        match Request::parse(input, &limits) {
-            Ok(None) => Taken::Incomplete(0),
-            Ok(Some((request, bytes))) => {
-                if let Err(refusal) = self.answer(index, &request) {
-                    self.refuse(index, &refusal, request.method != "HEAD");
-                }
-                Taken::Bytes(bytes)
-            }
-            Err(refusal) => {
-                self.refuse(index, &refusal, true);
-                Taken::Bytes(0)
-            }
-        }
-    }
-
-    /// Answers a request with an upgrade or a page.
-    fn answer(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        let phase = &self.hub.connections[index as usize].phase;
-        if let &Phase::Handshake {
-            proxy: Some(proxy), ..
-        } = phase
-        {
-            let client = forwarded::client(request, &self.hub.config.trusted_proxies);
-            self.hub.set_address(index, client.unwrap_or(proxy));
-        }
-        if self.hub.connections[index as usize].is_unwelcome {
-            let text = "Too many connections from this address: close some first.";
-            return Err(Refusal::new(Status::TooManyRequests, text));
-        }
-        let paths = &self.hub.config.websocket_paths;
-        let is_here = paths.is_empty() || paths.contains(&request.path);
-        if handshake::is_upgrade(request) {
-            if is_here {
-                return self.upgrade(index, request);
-            }
-            let text = "No WebSocket is served at this path.";
-            return Err(Refusal::new(Status::NotFound, text));
-        }
-        let assets = self.hub.config.assets.as_deref();
-        let response = match assets {
-            Some(assets) => assets::respond(request, assets)?,
-            None => return Err(handshake::upgrade_required()),
-        };
-        if response.status == Status::NotFound && paths.contains(&request.path) {
-            return Err(handshake::upgrade_required());
-        }
-        let mut head = Vec::new();
-        response.write(&mut head, Some(&self.date()));
-        let closes = response.connection.closes();
-        self.hub.queue(index, &head, &[]);
-        if closes {
-            self.hub.finish_flushing(index);
-        }
-        Ok(())
-    }
-
-    fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        if !self.hub.config.origins.allow(request) {
-            let origin = request.header("origin").unwrap_or_default();
-            let origin: String = origin.chars().take(MAX_SHOWN_CHARACTERS).collect();
-            info!("a page of {origin:?} may not connect; --origin can allow it");
-            let text = "Pages of this origin may not connect here.";
-            return Err(Refusal::new(Status::Forbidden, text));
-        }
-        let upgrade = handshake::upgrade(request, &self.hub.config.subprotocols)?;
-        let mut head = Vec::new();
-        upgrade.write(&mut head);
-        self.hub.queue(index, &head, &[]);
-        if self.hub.is_full() {
-            let code = CloseCode::TRY_AGAIN_LATER;
-            self.hub
-                .turn_away(index, Close::new(code, "the server is full"));
-            return Ok(());
-        }
-        if let Some(id) = self.hub.opened(index, upgrade.deflate()) {
-            let opening = Opening {
-                request,
-                subprotocol: upgrade.subprotocol(),
-                address: self.hub.connections[index as usize].address,
-            };
-            let mut cx = Context { hub: &mut self.hub };
-            self.handler.open(&mut cx, id, &opening);
-        }
-        Ok(())
-    }
-
-    /// Sends a refusal; nothing that follows is looked at.
-    pub(super) fn refuse(&mut self, index: u32, refusal: &Refusal, body_is_sent: bool) {
-        debug!("connection at {index} refused: {refusal}");
-        let mut response = refusal.response();
-        response.body_is_sent = body_is_sent;
-        let mut head = Vec::new();
-        response.write(&mut head, Some(&self.date()));
-        self.hub.queue(index, &head, &[]);
-        self.hub.finish_flushing(index);
-    }
-
-    fn date(&self) -> String {
-        HttpDate::from_unix_time(self.hub.unix_time).to_string()
-    }
-
     fn take_event(&mut self, index: u32, input: &mut [u8]) -> Taken {
         let max_message_bytes = self.hub.config.max_message_bytes;
         let connection = &mut self.hub.connections[index as usize];
@@ -339,9 +223,6 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         }
     }
 }
-
-/// More of an origin than any that is one has.
-const MAX_SHOWN_CHARACTERS: usize = 100;
 
 /// How much one connection may take of a turn.
 const READ_BUDGET_BYTES: usize = 4 * 64 * 1024;

@@ -1,8 +1,8 @@
 //! What was typed, and what it means.
 //!
 //! One table names every option; the command line, the environment and
-//! `--help` are made from it. A flag beats the environment, and of a flag that
-//! was given twice the last one counts.
+//! `--help` are made from it. A flag beats the environment. A flag that was given
+//! twice adds to the first where it takes a list; of any other the last one counts.
 
 use core::fmt;
 use std::ffi::OsString;
@@ -40,7 +40,7 @@ pub enum Request {
 #[derive(Debug)]
 pub struct Options {
     /// Where to listen.
-    pub listen: Listen,
+    pub listen: Vec<Listen>,
     /// The folder with the page, instead of the page in the program.
     pub www: Option<PathBuf>,
     /// What is logged.
@@ -78,7 +78,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            listen: Listen::default(),
+            listen: vec![Listen::default()],
             www: None,
             log: LevelFilter::Info,
             #[cfg(feature = "tls")]
@@ -105,6 +105,15 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Whether TLS is spoken, and nothing else.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls_cert.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
     /// Sees that what was asked for goes together.
     ///
     /// # Errors
@@ -168,9 +177,13 @@ impl Request {
 
         let mut options = Options::default();
         for entry in entries() {
-            let flag = typed.iter().rfind(|(name, _)| *name == entry.name);
+            let mut flags = typed.iter().filter(|(name, _)| *name == entry.name);
+            let flag = match entry.field.is_list() {
+                true => flags.map(|(_, value)| value.clone()).reduce(joined),
+                false => flags.next_back().map(|(_, value)| value.clone()),
+            };
             let given = match flag {
-                Some((_, value)) => Some((entry.flag(), value.clone())),
+                Some(value) => Some((entry.flag(), value)),
                 // An empty variable counts as none: many ways to start a
                 // program can set one and not unset it.
                 None => environment(&entry.variable())
@@ -185,6 +198,12 @@ impl Request {
         }
         Ok(Request::Serve(Box::new(options)))
     }
+}
+
+fn joined(mut list: OsString, more: OsString) -> OsString {
+    list.push(",");
+    list.push(more);
+    list
 }
 
 /// What was typed and is not understood.

@@ -45,7 +45,14 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 value_name: "ADDRESS",
                 default: "127.0.0.1:7777",
                 field: Field::Listen(|options| &mut options.listen),
-                help: "HOST:PORT to listen at, or either alone; 0.0.0.0 or [::] for all addresses, port 0 for any free one",
+                help: "HOST:PORT to listen at, or either alone; 0.0.0.0 or [::] for all addresses, port 0 for any free one; unix:PATH for a Unix socket; several with commas between",
+            },
+            OptionEntry {
+                name: "base-path",
+                value_name: "PATH",
+                default: "",
+                field: Field::BasePath(|options| &mut options.server.base_path),
+                help: "the path that all others are below, such as /chat, where a proxy leaves it there",
             },
             #[cfg(feature = "sqlite")]
             OptionEntry {
@@ -194,7 +201,7 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 value_name: "NETWORKS",
                 default: "",
                 field: Field::Networks(|options| &mut options.server.trusted_proxies),
-                help: "proxies, such as 10.0.0.0/8,::1, whose X-Forwarded-For is believed, so that limits are those of the people behind them",
+                help: "proxies, such as 10.0.0.0/8,::1, whose X-Forwarded-For and X-Forwarded-Proto are believed, so that limits are those of the people behind them; a Unix socket is 127.0.0.1",
             },
             OptionEntry {
                 name: "max-connections",

@@ -30,7 +30,8 @@ fn every_option_takes_the_default_that_help_shows() {
 fn every_option_has_a_place_of_its_own() {
     for entry in entries() {
         let value = match entry.value_name {
-            "ADDRESS" => "127.0.0.9:9",
+            "ADDRESS" => "127.0.0.9:9,unix:/run/veche.sock",
+            "PATH" => "/chat",
             "LEVEL" => "trace",
             "HOW" => "normal",
             "ORIGINS" => "https://a.example,http://b.example",
@@ -82,12 +83,17 @@ fn lists_have_commas_between() {
     let options = parse(&[], &environment).expect("options");
     assert_eq!(options.server.origins, Origins::Any);
     assert_eq!(options.server.trusted_proxies.len(), 2);
+    // A flag that is given again adds to the list.
+    let arguments = ["--listen", "80", "--listen=81,82"];
+    let options = parse(&arguments, &[("VECHE_LISTEN", "83")]).expect("options");
+    let listen: Vec<String> = options.listen.iter().map(Listen::to_string).collect();
+    assert_eq!(listen, ["127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:82"]);
 }
 
 #[test]
 fn a_variable_that_is_empty_counts_as_none() {
     let options = parse(&[], &[("VECHE_LISTEN", ""), ("VECHE_WWW", "")]).expect("options");
-    assert_eq!(options.listen, Listen::default());
+    assert_eq!(options.listen, [Listen::default()]);
     assert_eq!(options.www, None);
 }
 

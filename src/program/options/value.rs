@@ -16,7 +16,8 @@ use crate::program::listen::Listen;
 /// Where the value of an option goes. Its kind decides how it is read.
 #[derive(Debug)]
 pub(super) enum Field {
-    Listen(Place<Listen>),
+    Listen(Place<Vec<Listen>>),
+    BasePath(Place<String>),
     Folder(Place<Option<PathBuf>>),
     #[cfg(feature = "tls")]
     File(Place<Option<PathBuf>>),
@@ -47,16 +48,14 @@ impl Field {
     pub(super) fn set(&self, options: &mut Options, value: &OsStr) -> Result<(), NotTaken> {
         let text = || value.to_str().ok_or(NotTaken);
         match self {
-            Field::Listen(place) => *place(options) = parse(text()?)?,
+            Field::Listen(place) => *place(options) = list(text()?)?,
+            Field::BasePath(place) => *place(options) = base_path(text()?)?.to_owned(),
             Field::Folder(place) => *place(options) = Some(path(value)?),
             #[cfg(feature = "tls")]
             Field::File(place) => *place(options) = Some(path(value)?),
             Field::Log(place) => *place(options) = parse(text()?)?,
             Field::Origins(place) => *place(options) = parse(text()?)?,
-            Field::Networks(place) => {
-                let networks = text()?.split(',').map(|network| parse(network.trim()));
-                *place(options) = networks.collect::<Result<_, _>>()?;
-            }
+            Field::Networks(place) => *place(options) = list(text()?)?,
             Field::Count(place) => *place(options) = parse(text()?)?,
             #[cfg(feature = "sqlite")]
             Field::Database(place) => {
@@ -88,10 +87,21 @@ impl Field {
         }
     }
 
+    /// Whether it takes several values, with commas between.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(
+            self,
+            Field::Listen(_) | Field::Origins(_) | Field::Networks(_)
+        )
+    }
+
     /// What it takes, as it stands after that verb.
     pub(super) fn takes(&self) -> &'static str {
         match self {
-            Field::Listen(_) => "HOST:PORT, or either alone, such as 127.0.0.1:7777 or [::1]:7777",
+            Field::Listen(_) => {
+                "HOST:PORT, or either alone, such as 127.0.0.1:7777 or [::1]:7777, or unix:PATH, with commas between"
+            }
+            Field::BasePath(_) => "a path that begins with a slash, such as /chat",
             Field::Folder(_) => "the path of a folder",
             #[cfg(feature = "tls")]
             Field::File(_) => "the path of a file",
@@ -116,7 +126,8 @@ impl Field {
     #[cfg(test)]
     pub(super) fn show(&self, options: &mut Options) -> String {
         match self {
-            Field::Listen(place) => place(options).to_string(),
+            Field::Listen(place) => show_list(place(options)),
+            Field::BasePath(place) => place(options).clone(),
             Field::Folder(place) => show_path(place(options).as_ref()),
             #[cfg(feature = "tls")]
             Field::File(place) => show_path(place(options).as_ref()),
@@ -125,10 +136,7 @@ impl Field {
                 Origins::Any => "*".to_owned(),
                 Origins::SameHostOr(others) => others.join(","),
             },
-            Field::Networks(place) => {
-                let networks = place(options).iter().map(Network::to_string);
-                networks.collect::<Vec<_>>().join(",")
-            }
+            Field::Networks(place) => show_list(place(options)),
             Field::Count(place) => place(options).to_string(),
             #[cfg(feature = "sqlite")]
             Field::Database(place) => match place(options) {
@@ -148,6 +156,18 @@ impl Field {
 
 fn parse<T: core::str::FromStr>(text: &str) -> Result<T, NotTaken> {
     text.parse().map_err(|_| NotTaken)
+}
+
+fn list<T: core::str::FromStr>(text: &str) -> Result<Vec<T>, NotTaken> {
+    text.split(',').map(|one| parse(one.trim())).collect()
+}
+
+/// A path as a request has it, without the slash at its end.
+fn base_path(text: &str) -> Result<&str, NotTaken> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let is_path = text.starts_with('/') && !text.contains("//") && path.bytes().all(is_plain);
+    is_path.then_some(path).ok_or(NotTaken)
 }
 
 fn path(value: &OsStr) -> Result<PathBuf, NotTaken> {
@@ -171,6 +191,12 @@ fn bytes(text: &str) -> Result<usize, NotTaken> {
         text
     };
     parse::<usize>(number)?.checked_mul(unit).ok_or(NotTaken)
+}
+
+#[cfg(test)]
+fn show_list<T: ToString>(list: &[T]) -> String {
+    let list: Vec<String> = list.iter().map(T::to_string).collect();
+    list.join(",")
 }
 
 #[cfg(test)]
@@ -214,6 +240,25 @@ mod tests {
         }
         for typed in ["", "K", "1.5M", "1T", "-1", "18446744073709551615K"] {
             assert!(bytes(typed).is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn base_path_is_one_as_requests_have_it() {
+        for (typed, meant) in [("/", ""), ("/chat", "/chat"), ("/a/b-c/", "/a/b-c")] {
+            assert_eq!(base_path(typed).expect(typed), meant, "{typed}");
+        }
+        for typed in [
+            "",
+            "chat",
+            "//",
+            "/a//b",
+            "/a?b",
+            "/ä",
+            "/a%20b",
+            "http://a/b",
+        ] {
+            assert!(base_path(typed).is_err(), "{typed}");
         }
     }
 
