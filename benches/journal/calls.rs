@@ -67,13 +67,14 @@ pub(crate) fn job(person: u32, count: u32) -> Job {
             from: Arc::new(Person {
                 id: format!("person-{person:05}"),
                 name: format!("Sender {person}"),
+                role: None,
             }),
             time: 1_700_000_000_000 + u64::from(count),
             text: "Shall we meet at seven at the usual place? I will be a bit late.".into(),
             cid: format!("{number:032x}"),
             file: None,
         }),
-        secret: "secret".into(),
+        secret: Some("secret".into()),
         bytes: None,
     }
 }

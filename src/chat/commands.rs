@@ -81,7 +81,7 @@ impl<J: Journal> Chat<J> {
         Ok(())
     }
 
-    fn cid_or_new(&mut self, cid: Option<&str>) -> String {
+    pub(super) fn cid_or_new(&mut self, cid: Option<&str>) -> String {
         cid.map_or_else(
             || {
                 let mut bytes = [0; 12];

@@ -1,48 +1,22 @@
-//! What is said: messages, direct messages, history, and how they come back
-//! from the journal.
+//! What is said: messages, direct messages, and what is asked of history.
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use log::error;
-
 use super::budgets::Paid;
-use super::journal::{Draft, Entry, File, FileBytes, Job, Journal, Outcome, Page, Person};
-use super::room::{MAX_ENTRIES, MAX_ENTRIES_BYTES, Newest};
+use super::journal::{Draft, File, FileBytes, Job, Journal, Page, Person, SecretHash};
+use super::outcomes::{Asker, Pending};
+use super::room::MAX_ENTRIES;
 use super::session::{Direct, SessionKey};
-use super::wire::{self, Answer, Command, Error, ErrorCode};
+use super::wire::{Answer, Command, Error, ErrorCode};
 use super::{Chat, millis};
 use crate::server::{ConnectionId, Context};
 
-/// What was asked of the journal.
-#[derive(Debug)]
-pub(super) enum Pending {
-    Entry {
-        room: usize,
-        id: ConnectionId,
-        draft: Arc<Draft>,
-        /// For what is new.
-        paid: Option<Paid>,
-    },
-    /// An entry that was said before, or has to wait so long.
-    Repeat {
-        room: usize,
-        id: ConnectionId,
-        cid: String,
-        wait: Duration,
-    },
-    Load {
-        room: usize,
-    },
-    History {
-        room: Arc<str>,
-        page: Page,
-        id: ConnectionId,
-        cid: Option<String>,
-    },
-    Fetch {
-        place: (Arc<str>, u64),
-    },
+/// Whose an entry is.
+pub(super) struct Author {
+    pub(super) person: Arc<Person>,
+    /// The secret of their session.
+    pub(super) secret: Option<SecretHash>,
 }
 
 impl<J: Journal> Chat<J> {
@@ -68,7 +42,20 @@ impl<J: Journal> Chat<J> {
     ) -> Result<(), Error> {
         let place = self.joined_room(id, key, room)?;
         self.check_text(text)?;
-        self.append(cx, id, key, place, text, cid, None)
+        let author = self.author(key)?;
+        self.append(cx, Asker::Person(id), author, place, text, cid, None)
+    }
+
+    pub(super) fn author(&self, key: SessionKey) -> Result<Author, Error> {
+        let session = self.sessions.get(key).ok_or(ErrorCode::NotJoined)?;
+        let mut person = Arc::clone(&session.person);
+        if person.role.is_some() {
+            Arc::make_mut(&mut person).role = None;
+        }
+        Ok(Author {
+            person,
+            secret: Some(Arc::clone(&session.secret)),
+        })
     }
 
     /// Gives an entry to the journal.
@@ -76,8 +63,8 @@ impl<J: Journal> Chat<J> {
     pub(super) fn append(
         &mut self,
         cx: &Context<'_>,
-        id: ConnectionId,
-        key: SessionKey,
+        asker: Asker,
+        author: Author,
         place: usize,
         text: &str,
         cid: &str,
@@ -87,13 +74,12 @@ impl<J: Journal> Chat<J> {
             Some((file, bytes, paid)) => (Some(Box::new(file)), Some(bytes), Some(paid)),
             None => (None, None, None),
         };
-        let (Some(room), Some(session)) = (self.rooms.get_mut(place), self.sessions.get(key))
-        else {
+        let Some(room) = self.rooms.get_mut(place) else {
             return Err(ErrorCode::NotJoined.into());
         };
         let draft = Arc::new(Draft {
             room: Arc::clone(&room.name),
-            from: Arc::clone(&session.person),
+            from: author.person,
             time: millis(cx.unix_time()),
             text: text.to_owned(),
             cid: cid.to_owned(),
@@ -101,7 +87,7 @@ impl<J: Journal> Chat<J> {
         });
         let job = Job::Append {
             draft: Arc::clone(&draft),
-            secret: Arc::clone(&session.secret),
+            secret: author.secret,
             bytes,
         };
         if self.journal.submit(job).is_err() {
@@ -111,7 +97,7 @@ impl<J: Journal> Chat<J> {
         room.pending += 1;
         self.pending.push_back(Pending::Entry {
             room: place,
-            id,
+            asker,
             draft,
             paid,
         });
@@ -208,18 +194,28 @@ impl<J: Journal> Chat<J> {
         let page = match (command.before()?, command.after()?) {
             (Some(seq), None) => Page::Before(seq),
             (None, Some(seq)) => Page::After(seq),
-            _ => {
-                let text = "History goes either before or after a seq.";
-                return Err(Error::new(ErrorCode::BadRequest, text));
-            }
+            _ => return Err(neither_before_nor_after()),
         };
+        let (limit, cid) = (command.limit()?, command.cid().map(str::to_owned));
+        self.read(Asker::Person(id), place, page, limit, cid)?;
+        cx.hold(id);
+        Ok(())
+    }
+
+    /// Asks the journal for a part of a room's history.
+    pub(super) fn read(
+        &mut self,
+        asker: Asker,
+        place: usize,
+        page: Page,
+        limit: Option<u64>,
+        cid: Option<String>,
+    ) -> Result<(), Error> {
         let Some(room) = self.rooms.get(place) else {
             return Err(ErrorCode::NotJoined.into());
         };
         let room = Arc::clone(&room.name);
-        let limit = command
-            .limit()?
-            .and_then(|limit| usize::try_from(limit).ok());
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(MAX_ENTRIES).clamp(1, MAX_ENTRIES);
         let job = Job::History {
             room: Arc::clone(&room),
@@ -230,130 +226,10 @@ impl<J: Journal> Chat<J> {
         self.pending.push_back(Pending::History {
             room,
             page,
-            id,
-            cid: command.cid().map(str::to_owned),
+            asker,
+            cid,
         });
-        cx.hold(id);
         Ok(())
-    }
-
-    /// Goes on with what the journal has done, as far as a turn may: what is
-    /// published has to be written before there is more of it.
-    pub(super) fn take_outcomes(&mut self, cx: &mut Context<'_>) {
-        loop {
-            if self.published_bytes >= MAX_PUBLISHED_BYTES {
-                cx.tick_at(cx.now());
-                return;
-            }
-            let Some(outcome) = self.journal.outcome() else {
-                return;
-            };
-            let Some(pending) = self.pending.pop_front() else {
-                error!("the journal answered what nobody asked");
-                return;
-            };
-            match pending {
-                Pending::Entry {
-                    room,
-                    id,
-                    draft,
-                    paid,
-                } => {
-                    if !matches!(outcome, Outcome::Appended(_)) {
-                        self.pay_back(paid, cx.now());
-                    }
-                    let otherwise = || ErrorCode::Storage.into();
-                    self.entry_done(cx, room, id, &draft.cid, outcome, otherwise);
-                }
-                Pending::Repeat {
-                    room,
-                    id,
-                    cid,
-                    wait,
-                } => {
-                    let otherwise = || Error::from(ErrorCode::Quota).retry_ms(millis(wait).max(1));
-                    self.entry_done(cx, room, id, &cid, outcome, otherwise);
-                }
-                Pending::Load { room } => self.loaded(cx, room, outcome),
-                Pending::History {
-                    room,
-                    page,
-                    id,
-                    cid,
-                } => {
-                    cx.release(id);
-                    history_done(cx, &room, page, id, cid.as_deref(), outcome);
-                }
-                Pending::Fetch { place } => self.fetched(cx, &place, outcome),
-            }
-        }
-    }
-
-    fn entry_done(
-        &mut self,
-        cx: &mut Context<'_>,
-        place: usize,
-        id: ConnectionId,
-        cid: &str,
-        outcome: Outcome,
-        otherwise: impl FnOnce() -> Error,
-    ) {
-        let tab = self.session_of(id).and_then(|key| self.tab(key, id));
-        let has_left = tab.is_some_and(|tab| !tab.rooms.contains(&place));
-        let Some(room) = self.rooms.get_mut(place) else {
-            return;
-        };
-        room.pending -= 1;
-        match outcome {
-            Outcome::Appended(entry) => {
-                let json = wire::entry_json(&entry);
-                cx.publish(room.topic, &json);
-                self.published_bytes += json.len();
-                if has_left {
-                    cx.send(id, &json);
-                }
-                room.newest.push(entry.seq, json);
-            }
-            Outcome::Repeated(entry) => cx.send(id, &wire::entry_json(&entry)),
-            _ => cx.send(id, &otherwise().to_json(Some(cid))),
-        }
-        self.unload_if_unused(place);
-    }
-
-    fn loaded(&mut self, cx: &mut Context<'_>, place: usize, outcome: Outcome) {
-        let Some(room) = self.rooms.get_mut(place) else {
-            return;
-        };
-        let waiting = room.waiting.take().unwrap_or_default();
-        let Outcome::Loaded {
-            epoch,
-            seq,
-            entries,
-            more,
-        } = outcome
-        else {
-            for joining in waiting {
-                cx.release(joining.id);
-                let error = Error::from(ErrorCode::Storage);
-                cx.send(joining.id, &error.to_json(joining.cid.as_deref()));
-            }
-            self.unload_if_unused(place);
-            return;
-        };
-        room.newest = Newest::new(epoch, more);
-        for entry in &entries {
-            room.newest.push(entry.seq, wire::entry_json(entry));
-        }
-        room.newest.seq = seq;
-        for joining in waiting {
-            cx.release(joining.id);
-            // It may have gone meanwhile, and another one may have its place.
-            if let Some(key) = self.session_of(joining.id) {
-                let (after, cid) = (joining.after.as_ref(), joining.cid.as_deref());
-                self.enter(cx, place, joining.id, key, after, cid);
-            }
-        }
-        self.unload_if_unused(place);
     }
 
     pub(super) fn check_text(&self, text: &str) -> Result<(), Error> {
@@ -369,47 +245,14 @@ impl<J: Journal> Chat<J> {
     }
 }
 
-fn history_done(
-    cx: &mut Context<'_>,
-    room: &str,
-    page: Page,
-    id: ConnectionId,
-    cid: Option<&str>,
-    outcome: Outcome,
-) {
-    let Outcome::History { entries, mut more } = outcome else {
-        return cx.send(id, &Error::from(ErrorCode::Storage).to_json(cid));
-    };
-    let mut bytes = 0;
-    let mut fits = |json: &String| {
-        bytes += json.len();
-        bytes <= MAX_ENTRIES_BYTES || bytes == json.len()
-    };
-    let count = entries.len();
-    // Those nearest to the number asked for come first into what fits.
-    let encoded = |entry: &Entry| wire::entry_json(entry);
-    let given: Vec<String> = match page {
-        Page::After(_) => entries.iter().map(encoded).take_while(&mut fits).collect(),
-        Page::Before(_) => {
-            let nearest = entries.iter().rev().map(encoded).take_while(&mut fits);
-            let mut given: Vec<String> = nearest.collect();
-            given.reverse();
-            given
-        }
-    };
-    more |= given.len() < count;
-    let answer = Answer::History { room, more, cid };
-    cx.send(id, &answer.with_entries(given.iter().map(String::as_str)));
+pub(super) fn neither_before_nor_after() -> Error {
+    let text = "History goes either before or after a seq.";
+    Error::new(ErrorCode::BadRequest, text)
 }
 
 pub(super) fn busy() -> Error {
     Error::from(ErrorCode::Busy).retry_ms(millis(BUSY_RETRY))
 }
-
-/// What the journal's outcomes may publish between two ticks, of which a turn
-/// has one: a part of what a room's tape holds by default, so that no batch makes
-/// those lag who read fast.
-const MAX_PUBLISHED_BYTES: usize = 64 << 10;
 
 /// What a batch of a slow disk takes.
 const BUSY_RETRY: Duration = Duration::from_millis(500);

@@ -4,9 +4,10 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::conversation::{Pending, busy};
+use super::conversation::busy;
 use super::journal::{File, FileBytes, Job, Journal, Outcome};
 use super::media::Media;
+use super::outcomes::{Asker, Pending};
 use super::session::SessionKey;
 use super::wire::{self, Command, Error, ErrorCode};
 use super::{Chat, names};
@@ -111,7 +112,8 @@ impl<J: Journal> Chat<J> {
         match self.pay(cx, id, key, bytes.len()) {
             Ok(paid) => {
                 let file = Some((file, bytes.into(), paid));
-                self.append(cx, id, key, place, text, cid, file)
+                let author = self.author(key)?;
+                self.append(cx, Asker::Person(id), author, place, text, cid, file)
             }
             Err(wait) => self.repeat(id, key, place, cid, wait),
         }
@@ -138,7 +140,7 @@ impl<J: Journal> Chat<J> {
         room.pending += 1;
         self.pending.push_back(Pending::Repeat {
             room: place,
-            id,
+            asker: Asker::Person(id),
             cid: cid.to_owned(),
             wait,
         });

@@ -60,8 +60,8 @@ pub enum Job {
     Append {
         /// The entry.
         draft: Arc<Draft>,
-        /// The secret of the author's session.
-        secret: SecretHash,
+        /// The secret of the author's session, where the author has one.
+        secret: Option<SecretHash>,
         /// What is in the file, where the draft has one.
         bytes: Option<FileBytes>,
     },
@@ -97,6 +97,14 @@ pub enum Job {
         /// How many bytes it may have.
         limit: usize,
     },
+    /// Remove what an entry says, with its file. It keeps its number, so that there
+    /// is no hole, and its `cid`, so that it is not said again.
+    Remove {
+        /// The room.
+        room: Arc<str>,
+        /// The entry's number.
+        seq: u64,
+    },
 }
 
 /// An entry before it has its number.
@@ -108,13 +116,22 @@ pub struct Draft {
     pub from: Arc<Person>,
     /// When it was accepted: Unix milliseconds.
     pub time: u64,
-    /// Plain text. That of a file may be empty.
+    /// Plain text. That of a file may be empty; that of an entry without a file is
+    /// where it was removed.
     pub text: String,
     /// What the author calls it. The same author and `cid` again is a repeat.
     pub cid: String,
     /// The file that it is about. What is in there is kept beside it, and may be
     /// gone when the entry is not.
     pub file: Option<Box<File>>,
+}
+
+impl Draft {
+    /// Whether what it said is removed.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.text.is_empty() && self.file.is_none()
+    }
 }
 
 /// What is known of a file.
@@ -147,6 +164,9 @@ pub struct Person {
     pub id: String,
     /// The name at that time.
     pub name: String,
+    /// What the member of a site is there; not kept with what they say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 /// A hash of a session's secret, which is kept nowhere itself: SHA-1 in
@@ -198,6 +218,8 @@ pub enum Outcome {
         /// Whether there are more in the direction asked for.
         more: bool,
     },
+    /// The entry as it is from now on, if there is one of that number.
+    Removed(Option<Entry>),
     /// A file, if it is still kept and as small as asked for.
     Fetched(Option<(File, FileBytes)>),
     /// It could not be done, for a reason that is in the log; nothing changed.

@@ -10,13 +10,20 @@ mod budgets;
 mod commands;
 mod conversation;
 mod files;
+mod hello;
 mod journal;
 mod limits;
 mod media;
 mod names;
+mod outcomes;
 mod presence;
 mod room;
 mod session;
+mod settings;
+#[cfg(feature = "site")]
+pub mod site;
+#[cfg(feature = "site")]
+mod token;
 pub mod wire;
 
 use core::cmp::Reverse;
@@ -33,66 +40,29 @@ pub use journal::{
     SecretHash,
 };
 pub use media::Media;
+pub use settings::Settings;
 pub use wire::ErrorCode;
 
 use budgets::Budgets;
-use conversation::Pending;
+
 use files::Fetches;
 use limits::{Budget, Rate};
+use outcomes::Pending;
 use presence::Due;
 use room::Room;
 use session::{SessionKey, Sessions};
+#[cfg(feature = "site")]
+use token::Verifier;
 use wire::{Answer, Command, Error, Limits};
 
+#[cfg(feature = "site")]
+use crate::http::{refusal::Refusal, request::Request, response::Response};
 use crate::server::{ConnectionId, Context, Handler, Opening};
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::message::Message;
 
 /// The subprotocol of the wire format.
 pub const SUBPROTOCOL: &str = "veche.v1";
-
-/// The limits of a chat; 0 means none.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The longest text in bytes of UTF-8. Default: 8 KiB, two pages.
-    pub max_text_bytes: usize,
-    /// The largest file in bytes; 0 means that none are taken. It has to fit into
-    /// a message, and into what may wait for one connection, with
-    /// [`MAX_FILE_HEADER_BYTES`] before it. Default: 1,000,000, a photograph.
-    pub max_file_bytes: usize,
-    /// How many bytes in files a session may send in a day, all at once if it
-    /// likes; ten times that from one address. Default: 50 MiB.
-    pub file_quota_bytes: usize,
-    /// How many commands a session may give a second, and six times as many at
-    /// once; ten times that for one address. Default: 5, faster than people
-    /// type.
-    pub rate_per_second: u32,
-    /// How many rooms may be in use at once. Default: 10,000.
-    pub max_rooms: usize,
-    /// How many sessions are remembered that are not connected, so that they
-    /// can come back as who they were. Default: 50,000, some 20 MB.
-    pub max_sessions: usize,
-    /// How often a page asks whether its line still works, in seconds.
-    /// Default: 20, before a middlebox forgets it.
-    pub ping_seconds: u32,
-    /// What the server calls itself. Default: `veche` and its version.
-    pub server: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            max_text_bytes: 8 << 10,
-            max_file_bytes: 1_000_000,
-            file_quota_bytes: 50 << 20,
-            rate_per_second: 5,
-            max_rooms: 10_000,
-            max_sessions: 50_000,
-            ping_seconds: 20,
-            server: concat!("veche ", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-}
 
 /// How much a chat holds at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,6 +110,10 @@ pub struct Chat<J> {
     address_quota: Rate,
     addresses: HashMap<IpAddr, Budgets>,
     max_addresses: usize,
+    #[cfg(feature = "site")]
+    site: Option<site::Site>,
+    #[cfg(feature = "site")]
+    verifier: Option<Verifier>,
 }
 
 /// Who a connection is.
@@ -187,6 +161,10 @@ impl<J: Journal> Chat<J> {
             quota: Rate::daily(daily),
             address_quota: Rate::daily(daily.saturating_mul(10)),
             sessions,
+            #[cfg(feature = "site")]
+            site: settings.api_token.as_deref().map(site::Site::new),
+            #[cfg(feature = "site")]
+            verifier: settings.jwt_secret.as_deref().map(Verifier::new),
             settings,
             journal,
             random: Box::new(random),
@@ -269,68 +247,6 @@ impl<J: Journal> Chat<J> {
         done
     }
 
-    fn hello(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: ConnectionId,
-        hello: &Command<'_>,
-    ) -> Result<(), Error> {
-        let name = names::person(hello.name()?).ok_or(ErrorCode::BadName)?;
-        let secret = hello.session()?;
-        let known = secret.and_then(|secret| self.sessions.find(secret));
-        self.take_name(known, name)?;
-        let (key, secret) = match (known, secret) {
-            (Some(key), Some(secret)) => (key, secret.to_owned()),
-            _ => {
-                let (key, secret) = self.sessions.create(&mut self.random);
-                self.take_name(Some(key), name)?;
-                (key, secret)
-            }
-        };
-        self.sessions.attach(key, id);
-        if let Some(client) = self.clients.get_mut(id.index()) {
-            *client = Client::Known(key);
-        }
-        if known.is_some() {
-            self.tell_name(cx, key);
-        }
-        let Some(session) = self.sessions.get(key) else {
-            return Ok(());
-        };
-        let welcome = Answer::Welcome {
-            session: &secret,
-            id: &session.person.id,
-            name: &session.person.name,
-            server: &self.settings.server,
-            limits: &self.limits,
-            ping_seconds: self.settings.ping_seconds,
-            commands: &commands::COMMANDS,
-            cid: hello.cid(),
-        };
-        cx.send(id, &welcome.to_json());
-        Ok(())
-    }
-
-    fn rename(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: ConnectionId,
-        key: SessionKey,
-        name: &str,
-        cid: Option<&str>,
-    ) -> Result<(), Error> {
-        let name = names::person(name).ok_or(ErrorCode::BadName)?;
-        self.take_name(Some(key), name)?;
-        cx.send(id, &Answer::Renamed { name, cid }.to_json());
-        self.tell_name(cx, key);
-        Ok(())
-    }
-
-    fn take_name(&mut self, key: Option<SessionKey>, name: &str) -> Result<(), Error> {
-        let named = self.sessions.name(key, name);
-        named.map_err(|suggestion| Error::from(ErrorCode::NameTaken).suggest(suggestion))
-    }
-
     /// The session of a connection that has said hello.
     fn session_of(&self, id: ConnectionId) -> Option<SessionKey> {
         match self.clients.get(id.index()) {
@@ -341,6 +257,24 @@ impl<J: Journal> Chat<J> {
 }
 
 impl<J: Journal> Handler for Chat<J> {
+    #[cfg(feature = "site")]
+    fn takes(&self, request: &Request<'_>) -> Result<Option<usize>, Refusal> {
+        self.takes_of_site(request)
+    }
+
+    #[cfg(feature = "site")]
+    fn request(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        request: &Request<'_>,
+        body: &[u8],
+    ) -> Option<Response<'static>> {
+        let response = self.request_of_site(cx, id, request, body);
+        self.take_outcomes(cx);
+        response
+    }
+
     fn open(&mut self, _: &mut Context<'_>, id: ConnectionId, _: &Opening<'_>) {
         let stranger = Client::Stranger(Budget::default());
         if self.clients.len() <= id.index() {
@@ -421,6 +355,10 @@ impl<'a> Said<'a> {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// A client that has no token, or no longer: it need not come back without one.
+#[cfg(feature = "site")]
+const BAD_TOKEN: CloseCode = CloseCode::new(4500);
 
 /// A client that is dropped for this comes back and gets what it missed.
 const TOO_SLOW: CloseCode = CloseCode::new(4008);

@@ -25,6 +25,17 @@ pub(super) fn person(name: &str) -> Option<&str> {
     (fits && is_clear).then_some(name)
 }
 
+/// The name of a site's member, as much of it as can be one.
+#[cfg(feature = "site")]
+pub(super) fn of_member(name: &str) -> Option<String> {
+    let blank = |c: char| if c.is_whitespace() { ' ' } else { c };
+    let clear = name.chars().map(blank).filter(|&c| !is_treacherous(c));
+    let clear: String = clear.collect();
+    let name = clear.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name: String = name.chars().take(MAX_NAME_CHARS).collect();
+    person(&name).map(str::to_owned)
+}
+
 /// By what names are compared: those that differ in case alone are the same,
 /// letter by letter, wherever in a word they stand.
 pub(super) fn key(name: &str) -> String {

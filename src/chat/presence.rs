@@ -6,9 +6,12 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::Chat;
-use super::conversation::{Pending, busy};
+use super::conversation::busy;
 use super::journal::{Job, Journal, Person};
 use super::names;
+use super::outcomes::Pending;
+#[cfg(feature = "site")]
+use super::room::Presence;
 use super::room::{MAX_ENTRIES, MAX_LISTED, Room, Waiting};
 use super::session::{SessionKey, Sessions, Tab};
 use super::wire::{Answer, Command, Error, ErrorCode, Place};
@@ -28,6 +31,9 @@ pub(super) enum Due {
     },
     /// The name of a session that went at `since` is free.
     Release { key: SessionKey, since: Duration },
+    /// See whether the token of a connection has expired.
+    #[cfg(feature = "site")]
+    Expire { key: SessionKey, id: ConnectionId },
 }
 
 impl<J: Journal> Chat<J> {
@@ -65,7 +71,7 @@ impl<J: Journal> Chat<J> {
     }
 
     /// Makes a room and has it loaded.
-    fn load(&mut self, name: String) -> Result<usize, Error> {
+    pub(super) fn load(&mut self, name: String) -> Result<usize, Error> {
         let max_rooms = self.settings.max_rooms;
         if max_rooms > 0 && self.rooms.len() >= max_rooms {
             let text = "This server has as many rooms as it may have: join one of them.";
@@ -83,6 +89,36 @@ impl<J: Journal> Chat<J> {
         self.rooms_by_name.insert(name, place);
         self.pending.push_back(Pending::Load { room: place });
         Ok(place)
+    }
+
+    /// Has everybody leave a room.
+    #[cfg(feature = "site")]
+    pub(super) fn close_room(&mut self, cx: &mut Context<'_>, room: &str) -> Result<(), Error> {
+        let place = self.place(room)?.ok_or(ErrorCode::NotFound)?;
+        let Some(room) = self.rooms.get_mut(place) else {
+            return Ok(());
+        };
+        let left = Answer::Left {
+            room: &room.name,
+            text: Some("This room was closed."),
+            cid: None,
+        };
+        let left = left.to_json();
+        for (key, _) in core::mem::take(&mut room.members) {
+            let Some(session) = self.sessions.get_mut(key) else {
+                continue;
+            };
+            for tab in &mut session.tabs {
+                if let Some(index) = tab.rooms.iter().position(|&room| room == place) {
+                    tab.rooms.swap_remove(index);
+                    cx.unsubscribe(tab.id, room.topic);
+                    cx.send(tab.id, &left);
+                }
+            }
+        }
+        room.presence = Presence::default();
+        self.unload_if_unused(place);
+        Ok(())
     }
 
     /// Lets a connection into a room that is loaded.
@@ -152,7 +188,12 @@ impl<J: Journal> Chat<J> {
         if let Some(room) = self.rooms.get_mut(place) {
             cx.unsubscribe(id, room.topic);
             let name = &*room.name;
-            cx.send(id, &Answer::Left { room: name, cid }.to_json());
+            let left = Answer::Left {
+                room: name,
+                text: None,
+                cid,
+            };
+            cx.send(id, &left.to_json());
             let member = room.members.get_mut(&key);
             if let Some(member) = member {
                 member.tabs -= 1;
@@ -263,6 +304,8 @@ impl<J: Journal> Chat<J> {
                     }
                 }
                 Due::Release { key, since } => self.sessions.release_name(key, since),
+                #[cfg(feature = "site")]
+                Due::Expire { key, id } => self.expire(cx, key, id),
             }
         }
         self.set_alarm(cx);
@@ -314,7 +357,7 @@ impl<J: Journal> Chat<J> {
         }
     }
 
-    fn set_alarm(&self, cx: &mut Context<'_>) {
+    pub(super) fn set_alarm(&self, cx: &mut Context<'_>) {
         if let Some(&Reverse((at, _))) = self.agenda.peek() {
             cx.tick_at(at);
         }

@@ -50,6 +50,7 @@ impl Member {
         Person {
             id: session.person.id.clone(),
             name: self.name.clone(),
+            role: session.person.role.clone(),
         }
     }
 }
@@ -114,6 +115,16 @@ impl Newest {
             let dropped = self.entries.pop_front();
             self.bytes -= dropped.map_or(0, |(_, entry)| entry.len());
             self.more = true;
+        }
+    }
+
+    /// An entry is from now on what is given.
+    #[cfg(feature = "site")]
+    pub(super) fn replace(&mut self, seq: u64, entry: String) {
+        let place = self.entries.binary_search_by_key(&seq, |(seq, _)| *seq);
+        if let Some((_, old)) = place.ok().and_then(|place| self.entries.get_mut(place)) {
+            self.bytes = self.bytes + entry.len() - old.len();
+            *old = entry.into_boxed_str();
         }
     }
 

@@ -61,6 +61,9 @@ pub(super) struct Tab {
     pub(super) id: ConnectionId,
     /// The rooms it is in.
     pub(super) rooms: Vec<usize>,
+    /// When its token does: Unix time.
+    #[cfg(feature = "site")]
+    pub(super) expires: Duration,
 }
 
 impl Sessions {
@@ -125,12 +128,36 @@ impl Sessions {
         (key, secret)
     }
 
+    /// The session of a site's member, made where there is none.
+    #[cfg(feature = "site")]
+    pub(super) fn of_member(&mut self, subject: &str) -> SessionKey {
+        // No hash of a guest's secret is like this.
+        let secret: SecretHash = format!("{MEMBER}{}", hash(subject)).into();
+        if let Some(key) = self.by_secret.get(&secret) {
+            return *key;
+        }
+        // As long as that of a guest, and the same after years.
+        let mut id = hash(&secret);
+        id.truncate(12);
+        self.insert(KnownSession { id, secret })
+    }
+
+    #[cfg(feature = "site")]
+    pub(super) fn set_role(&mut self, key: SessionKey, role: Option<String>) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && session.person.role != role
+        {
+            Arc::make_mut(&mut session.person).role = role;
+        }
+    }
+
     fn insert(&mut self, known: KnownSession) -> SessionKey {
         let KnownSession { id, secret } = known;
         let key = self.sessions.insert(Session {
             person: Arc::new(Person {
                 id: id.clone(),
                 name: String::new(),
+                role: None,
             }),
             tabs: Vec::new(),
             budget: Budget::default(),
@@ -175,6 +202,8 @@ impl Sessions {
             session.tabs.push(Tab {
                 id,
                 rooms: Vec::new(),
+                #[cfg(feature = "site")]
+                expires: Duration::MAX,
             });
             session.gone_since = None;
         }
@@ -246,6 +275,11 @@ fn hash(secret: &str) -> String {
 }
 
 impl Session {
+    /// Whether a site vouches for this one.
+    pub(super) fn is_member(&self) -> bool {
+        self.secret.starts_with(MEMBER)
+    }
+
     pub(super) fn tab(&mut self, id: ConnectionId) -> Option<&mut Tab> {
         self.tabs.iter_mut().find(|tab| tab.id == id)
     }
@@ -262,6 +296,9 @@ impl Session {
         self.directs.push_back(direct);
     }
 }
+
+/// What stands before the hash of a member, instead of a guest's secret.
+const MEMBER: &str = "member:";
 
 /// How many direct messages of a session are known again.
 const MAX_DIRECTS: usize = 64;

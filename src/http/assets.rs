@@ -11,6 +11,7 @@ use super::encoding::{gzip, takes_gzip};
 use super::refusal::Refusal;
 use super::request::Request;
 use super::response::{Connection, Response, Status};
+use super::target::percent_decode;
 
 /// Where the files of a page come from: the program itself, or a folder.
 pub trait Assets {
@@ -222,37 +223,6 @@ fn asset_path(path: &str) -> Option<String> {
     let is_plain = |part: &str| !part.is_empty() && !part.starts_with('.');
     let is_safe = |character: char| !character.is_control() && character != '\\';
     (path.split('/').all(is_plain) && path.chars().all(is_safe)).then_some(path)
-}
-
-/// Decodes once (RFC 3986 §2.1). An encoded slash is none that separates, so
-/// it is refused rather than decoded.
-fn percent_decode(encoded: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let (&[high, low], after) = rest.split_first_chunk()?;
-        rest = after;
-        let byte = hex_digit(high)? << 4 | hex_digit(low)?;
-        if byte == b'/' {
-            return None;
-        }
-        decoded.push(byte);
-    }
-    String::from_utf8(decoded).ok()
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// Whether the client says that it has this very content (RFC 9110 §13.1.2).

@@ -22,4 +22,4 @@ pub mod origin;
 pub mod refusal;
 pub mod request;
 pub mod response;
-mod target;
+pub(crate) mod target;

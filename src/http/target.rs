@@ -90,4 +90,35 @@ pub(super) fn is_host(text: &[u8]) -> bool {
     !host.is_empty() && is_host && is_port
 }
 
+/// Decodes once (RFC 3986 §2.1). An encoded slash is none that separates, so
+/// it is refused rather than decoded.
+pub(crate) fn percent_decode(encoded: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let (&[high, low], after) = rest.split_first_chunk()?;
+        rest = after;
+        let byte = hex_digit(high)? << 4 | hex_digit(low)?;
+        if byte == b'/' {
+            return None;
+        }
+        decoded.push(byte);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
 const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];

@@ -153,6 +153,22 @@ impl MemoryJournal {
         Outcome::Fetched(file.zip(kept.map(|kept| Arc::clone(&kept.bytes))))
     }
 
+    fn remove(&mut self, place: &(Arc<str>, u64)) -> Option<Entry> {
+        self.forget_file(place);
+        let ring = self.rooms.get_mut(&place.0)?;
+        let index = ring.index(place.1);
+        let entry = ring.entries.get_mut(index);
+        let entry = entry.filter(|entry| entry.seq == place.1)?;
+        let before = bytes_of(entry);
+        let draft = Arc::make_mut(&mut entry.draft);
+        draft.text = String::new();
+        draft.file = None;
+        let less = before - bytes_of(entry);
+        ring.bytes -= less;
+        self.bytes -= less;
+        Some(entry.clone())
+    }
+
     /// What was kept of this author under this `cid`.
     fn known(&self, person: &str, cid: &str) -> Option<&Entry> {
         let (room, seq) = self.by_cid.get(&self.key(person, cid))?;
@@ -253,6 +269,7 @@ impl Journal for MemoryJournal {
                 Outcome::History { entries, more }
             }
             Job::Fetch { room, seq, limit } => self.fetch(&(room, seq), limit),
+            Job::Remove { room, seq } => Outcome::Removed(self.remove(&(room, seq))),
         };
         self.outcomes.push_back(outcome);
         Ok(())

@@ -19,5 +19,6 @@ pub(super) fn person(id: &str) -> Arc<Person> {
     Arc::new(Person {
         id: id.into(),
         name: "Ann".into(),
+        role: None,
     })
 }

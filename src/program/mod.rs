@@ -8,6 +8,7 @@
 //! | [`logging`] | what a line of the log looks like |
 //! | `output` | standard output and error, which never stop the chat |
 //! | [`page`] | the page: embedded in the program, or from a folder |
+//! | `secret` | files with a secret |
 //! | `storage` | where messages are kept: in a file, or in memory |
 //!
 //! Standard output says in single lines how far the program is; standard error
@@ -36,6 +37,8 @@ pub mod logging;
 pub mod options;
 mod output;
 pub mod page;
+#[cfg(feature = "site")]
+pub mod secret;
 mod storage;
 #[cfg(feature = "page")]
 mod strip;
@@ -44,6 +47,8 @@ use self::listen::BindError;
 use self::options::{Options, Request, UsageError};
 use self::output::Output;
 use self::page::FolderError;
+#[cfg(feature = "site")]
+use self::secret::SecretError;
 use self::storage::Storage;
 
 /// Does what the arguments (without the program's name) and the environment
@@ -82,6 +87,8 @@ fn serve(options: Options) -> Result<(), Error> {
         (Some(certificate), Some(key)) => Some(Tls::from_files(certificate, key)?),
         _ => None,
     };
+    #[cfg(feature = "site")]
+    let options = with_secrets(options)?;
     let storage = Storage::open(&options)?;
     let scheme = if options.has_tls() { "https" } else { "http" };
     let config = Config {
@@ -122,6 +129,22 @@ fn serve(options: Options) -> Result<(), Error> {
     say("Closing connection...");
     say("SERVER STOP");
     result.map_err(Error::Run)
+}
+
+/// The options with what is in the files that they name.
+#[cfg(feature = "site")]
+fn with_secrets(mut options: Options) -> Result<Options, SecretError> {
+    if let Some(path) = &options.api_token_file {
+        let token = secret::read("--api-token-file", path)?;
+        let is_text = token.iter().all(u8::is_ascii_graphic);
+        let token = String::from_utf8(token).ok().filter(|_| is_text);
+        let not_text = || SecretError::not_text("--api-token-file", path);
+        options.chat.api_token = Some(token.ok_or_else(not_text)?);
+    }
+    if let Some(path) = &options.jwt_secret_file {
+        options.chat.jwt_secret = Some(secret::read("--jwt-secret-file", path)?);
+    }
+    Ok(options)
 }
 
 /// What is said when a step has been done.
@@ -169,6 +192,9 @@ pub enum Error {
     /// The certificate or its key cannot be used.
     #[cfg(feature = "tls")]
     Tls(TlsError),
+    /// A file with a secret cannot be used.
+    #[cfg(feature = "site")]
+    Secret(SecretError),
     /// The file that messages are kept in cannot be used.
     #[cfg(feature = "sqlite")]
     Database(OpenError),
@@ -193,6 +219,8 @@ impl fmt::Display for Error {
             Error::Tls(error) if error.is_of_key() => write!(f, "--tls-key {error}"),
             #[cfg(feature = "tls")]
             Error::Tls(error) => write!(f, "--tls-cert {error}"),
+            #[cfg(feature = "site")]
+            Error::Secret(error) => error.fmt(f),
             #[cfg(feature = "sqlite")]
             Error::Database(error) => error.fmt(f),
             #[cfg(feature = "sqlite")]
@@ -234,6 +262,13 @@ impl From<BindError> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         Error::Database(error)
+    }
+}
+
+#[cfg(feature = "site")]
+impl From<SecretError> for Error {
+    fn from(error: SecretError) -> Self {
+        Error::Secret(error)
     }
 }
 

@@ -99,7 +99,7 @@ where
 ///
 /// It is a slab index and a generation: sending to a connection that has gone
 /// does nothing, even where another one has taken its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
     pub(crate) index: u32,
     pub(crate) generation: u32,

@@ -121,7 +121,7 @@ impl Book {
         let room = match job {
             Job::Append { draft, .. } => &draft.room,
             Job::Load { room, .. } | Job::History { room, .. } | Job::Fetch { room, .. } => room,
-            Job::Find { .. } => return,
+            Job::Find { .. } | Job::Remove { .. } => return,
         };
         let key = |epoch: &String| (room.to_string(), epoch.clone());
         match outcome {

@@ -11,9 +11,11 @@ use crate::chat::media::Media;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(in crate::chat) enum Answer<'a> {
     Welcome {
-        session: &'a str,
-        id: &'a str,
-        name: &'a str,
+        /// None for the member of a site, who comes back by a token.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<&'a str>,
+        #[serde(flatten)]
+        person: &'a Person,
         server: &'a str,
         limits: &'a Limits,
         ping_seconds: u32,
@@ -57,6 +59,14 @@ pub(in crate::chat) enum Answer<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         cid: Option<&'a str>,
     },
+    /// What is left of an entry.
+    Removed {
+        room: &'a str,
+        seq: u64,
+        time: u64,
+        from: &'a Person,
+        cid: &'a str,
+    },
     Direct {
         time: u64,
         from: &'a Person,
@@ -87,6 +97,19 @@ pub(in crate::chat) enum Answer<'a> {
         #[serde(skip_serializing_if = "<[Person]>::is_empty")]
         renamed: &'a [Person],
     },
+    /// To a site: rooms that somebody is in.
+    #[cfg(feature = "site")]
+    Rooms {
+        rooms: &'a [Listed<'a>],
+        more: bool,
+    },
+    /// To a site: who is in a room.
+    #[cfg(feature = "site")]
+    Room {
+        room: &'a str,
+        count: usize,
+        members: Vec<Person>,
+    },
     Renamed {
         name: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +117,9 @@ pub(in crate::chat) enum Answer<'a> {
     },
     Left {
         room: &'a str,
+        /// Why, where nobody asked for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cid: Option<&'a str>,
     },
@@ -161,6 +187,16 @@ pub(in crate::chat) fn entry_json(entry: &Entry) -> String {
         };
         return answer.to_json();
     }
+    if draft.is_removed() {
+        let answer = Answer::Removed {
+            room: &draft.room,
+            seq: entry.seq,
+            time: draft.time,
+            from: &draft.from,
+            cid: &draft.cid,
+        };
+        return answer.to_json();
+    }
     let answer = Answer::Message {
         room: &draft.room,
         seq: entry.seq,
@@ -207,6 +243,14 @@ pub(in crate::chat) struct Limits {
     /// Commands at once, and steadily; 0 for no limit.
     pub(in crate::chat) burst: u32,
     pub(in crate::chat) per_second: u32,
+}
+
+/// A room, and how many are in it.
+#[cfg(feature = "site")]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(in crate::chat) struct Listed<'a> {
+    pub(in crate::chat) room: &'a str,
+    pub(in crate::chat) count: usize,
 }
 
 /// What `welcome` tells of a command.

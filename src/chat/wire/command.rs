@@ -30,7 +30,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    fn text_of(&self, name: &str) -> Result<Option<&str>, Error> {
+    pub(in crate::chat) fn text_of(&self, name: &str) -> Result<Option<&str>, Error> {
         match self.0.get(name) {
             Value::Null => Ok(None),
             Value::Text(text) => Ok(Some(text)),
@@ -101,6 +101,11 @@ impl<'a> Command<'a> {
 
     pub(in crate::chat) fn session(&self) -> Result<Option<&str>, Error> {
         self.text_of("session")
+    }
+
+    #[cfg(feature = "site")]
+    pub(in crate::chat) fn token(&self) -> Result<Option<&str>, Error> {
+        self.text_of("token")
     }
 
     pub(in crate::chat) fn line(&self) -> Result<&str, Error> {
@@ -177,9 +182,9 @@ enum Value<'a> {
 #[derive(Debug)]
 struct Fields<'a>([Value<'a>; NAMES.len()]);
 
-const NAMES: [&str; 14] = [
-    "type", "cid", "room", "text", "to", "name", "session", "line", "n", "before", "after",
-    "limit", "epoch", "seq",
+const NAMES: [&str; 15] = [
+    "token", "type", "cid", "room", "text", "to", "name", "session", "line", "n", "before",
+    "after", "limit", "epoch", "seq",
 ];
 
 impl<'a> Fields<'a> {

@@ -51,6 +51,12 @@ impl Error {
         &self.0.text
     }
 
+    /// When the same may be sent again.
+    #[cfg(feature = "site")]
+    pub(in crate::chat) fn retry_after(&self) -> Option<u64> {
+        self.0.retry_ms
+    }
+
     pub(in crate::chat) fn to_json(&self, cid: Option<&str>) -> String {
         let answer = Answer::Error {
             code: self.0.code,
@@ -108,6 +114,8 @@ pub enum ErrorCode {
     Quota,
     /// There is no such file, or no longer.
     Gone,
+    /// There is no such message, member or room. Over HTTP only.
+    NotFound,
     /// The journal is behind, or too many want files; again after `retry_ms`.
     Busy,
     /// The journal could not keep or find it.
@@ -138,6 +146,7 @@ impl ErrorCode {
             ErrorCode::RateLimited => "Too fast: wait a moment.",
             ErrorCode::Quota => "These are too many files for one day.",
             ErrorCode::Gone => "This file is kept no longer.",
+            ErrorCode::NotFound => "Nothing is here.",
             ErrorCode::Busy => "The server is busy: wait a moment.",
             ErrorCode::Storage => "This could not be stored or found.",
         }

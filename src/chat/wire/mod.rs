@@ -25,6 +25,7 @@
 //! | client sends | server answers |
 //! |---|---|
 //! | `hello {name, session?}` | `welcome {session, id, name, server, limits, ping_seconds, commands}`. `session` is the secret to come back with, `id` is public. Where the name is taken: `error name_taken` with a free `suggestion` |
+//! | `hello {token, name?}`, where a site names its members | `welcome {id, name, role?, …}`, without `session`: the token is what to come back with, see below |
 //! | `join {room, after?: {epoch, seq}}` | `joined {room, epoch, seq, count, members, recovered, more, entries}`. With `after`, `recovered` tells whether nothing is missing between it and `entries`; `more`, whether there is anything older than `entries` |
 //! | `message {room, cid, text}` | to the room, the sender included: `message {room, seq, time, from: {id, name}, text, cid}`. One's own `cid` coming back is the acknowledgement. Not a member: `error not_joined` |
 //! | a binary frame with `file {room, cid, name, text?}`, see above | to the room, the sender included, as text: `file {room, seq, time, from, name, media, size, text?, cid}` |
@@ -42,19 +43,36 @@
 //! `{id, name}`; above 100 members only `count`, and when they are 100 again or
 //! fewer, `members` names them all.
 //!
+//! A message that was removed is told to the room as `removed {room, seq, time, from,
+//! cid}`, and stands so in `entries`. Who has to leave a room gets `left {room, text}`
+//! without having asked.
+//!
+//! A `token` is a JSON Web Token (RFC 7519) signed with HS256 and the secret that the
+//! site shares with the server. Its `sub` says who it is, the same person with each
+//! token; its `name` is the name, cut to what may be one, and another one where it is
+//! taken; without a `name` that of `hello` counts. Its `role`, if any, is shown to
+//! others as `{id, name, role}`, though not with what was said. Members cannot
+//! `rename`. When `exp` has come the connection is closed with 4500, as one is whose
+//! token is not right or missing where it is required.
+//!
 //! Everything else is `error {code, text, cid?, retry_ms?, suggestion?}`: a
 //! stable [`ErrorCode`] and a sentence for people. Where `retry_ms` is given,
 //! sending the same again after that time is right.
 //!
 //! The server closes with 4008 a connection that takes what it is sent too
-//! slowly, 1012 with the reason `retry_ms=N` to restart, and 1001 to stop. Codes
-//! 4000–4499 mean *come back*, 4500–4999 *do not*.
+//! slowly, 1012 with the reason `retry_ms=N` to restart, 1001 to stop, 4500 where a
+//! token is missing, wrong or has expired, and 4503 who was sent out. Codes 4000–4499
+//! mean *come back*, 4500–4999 *do not*.
 
 mod answer;
 mod command;
 mod error;
 
+#[cfg(feature = "site")]
+pub(super) use answer::Listed;
 pub(super) use answer::{Answer, CommandHelp, Limits, entry_json, file_frame};
+#[cfg(feature = "site")]
+pub(super) use command::is_cid;
 pub(super) use command::{Command, Place, is_too_deep, split_file};
 pub(super) use error::Error;
 pub use error::ErrorCode;

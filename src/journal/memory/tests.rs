@@ -7,7 +7,7 @@ use crate::journal::testing::{draft, person};
 fn append_job(draft: Draft) -> Job {
     Job::Append {
         draft: draft.into(),
-        secret: "".into(),
+        secret: None,
         bytes: None,
     }
 }
@@ -22,7 +22,7 @@ fn append_file(journal: &mut MemoryJournal, room: &str, cid: &str, size: usize) 
     }));
     let job = Job::Append {
         draft: draft.into(),
-        secret: "".into(),
+        secret: None,
         bytes: Some(vec![7; size].into()),
     };
     match submit(journal, job) {
@@ -259,4 +259,36 @@ fn queue_is_bounded() {
     assert_eq!(journal.submit(job()), Err(Busy));
     journal.outcome();
     assert_eq!(journal.submit(job()), Ok(()));
+}
+
+#[test]
+fn what_is_removed_takes_no_room_and_keeps_its_number() {
+    let mut journal = MemoryJournal::new(10, 0, 7);
+    append_file(&mut journal, "lobby", "a", 1_000);
+    append(&mut journal, "b");
+    let before = journal.bytes;
+    let mut remove = |seq| {
+        let room = "lobby".into();
+        match submit(&mut journal, Job::Remove { room, seq }) {
+            Outcome::Removed(entry) => entry,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(remove(3), None);
+    assert_eq!(remove(0), None);
+    let left = remove(1).expect("what is left");
+    assert!(left.draft.is_removed() && left.seq == 1 && left.draft.cid == "a");
+    assert_eq!(remove(1), Some(left.clone()));
+    assert_eq!(fetch(&mut journal, "lobby", 1, 2_000), None);
+    assert_eq!(journal.file_bytes, 0);
+    assert!(journal.bytes < before);
+    let again = submit(&mut journal, append_job(draft("lobby", "a", "x")));
+    assert_eq!(again, Outcome::Repeated(left));
+    assert_eq!(page(&mut journal, Page::After(0), 9), (vec![1, 2], false));
+    // What is counted is what there is.
+    let room: Arc<str> = "lobby".into();
+    while !journal.rooms[&room].entries.is_empty() {
+        journal.drop_oldest(&room);
+    }
+    assert_eq!((journal.bytes, journal.rooms[&room].bytes), (0, 0));
 }

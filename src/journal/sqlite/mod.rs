@@ -223,6 +223,7 @@ fn cost_of(job: &Job) -> Cost {
             bytes.as_ref().map_or(0, |bytes| bytes.len()),
         ),
         Job::Find { .. } | Job::Load { .. } | Job::History { .. } => (store::MAX_PAGE_BYTES, 0),
+        Job::Remove { .. } => (size_of::<Job>(), 0),
         Job::Fetch { limit, .. } => (size_of::<Job>(), *limit),
     };
     Cost { bytes, file_bytes }

@@ -14,7 +14,8 @@ CREATE TABLE entries (
     person TEXT NOT NULL,       -- the author's id
     name   TEXT NOT NULL,       -- and name at that time
     cid    TEXT NOT NULL,       -- what the author calls it
-    text   TEXT NOT NULL,       -- plain text, to be escaped in HTML
+    text   TEXT NOT NULL,       -- plain text, to be escaped in HTML; empty, and no
+                                -- file, where it was removed
     file   TEXT,                -- the name of the file, where it is about one
     media  TEXT,                -- its kind, such as image/png
     size   INTEGER,             -- in bytes

@@ -59,7 +59,7 @@ pub(super) fn insert(connection: &Connection, room: i64, seq: u64, draft: &Draft
         "INSERT INTO entries (room, seq, time, person, name, cid, text, file, media, size)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (person, cid) DO NOTHING",
     )?;
-    let Person { id, name } = &*draft.from;
+    let Person { id, name, .. } = &*draft.from;
     let (time, cid, text) = (signed(draft.time), &draft.cid, &draft.text);
     let file = draft.file.as_deref();
     let (file, media, size) = match file {
@@ -117,6 +117,24 @@ pub(super) fn file(
         Ok(file_of(row, 0)?.map(|file| (file, bytes)))
     });
     Ok(found.optional()?.flatten())
+}
+
+/// Removes what an entry says, with its file; returns what is left of it.
+pub(super) fn remove(
+    connection: &Connection,
+    name: &Arc<str>,
+    room: i64,
+    seq: u64,
+) -> Result<Option<Entry>> {
+    let mut delete = connection.prepare_cached("DELETE FROM files WHERE room = ?1 AND seq = ?2")?;
+    delete.execute(params![room, signed(seq)])?;
+    let mut update = connection.prepare_cached(
+        "UPDATE entries SET text = '', file = NULL, media = NULL, size = NULL
+         WHERE room = ?1 AND seq = ?2
+         RETURNING seq, time, person, name, cid, text, file, media, size",
+    )?;
+    let removed = update.query_row(params![room, signed(seq)], |row| entry(row, name));
+    removed.optional()
 }
 
 /// What is known of a file, in three columns from that one on.
@@ -195,6 +213,7 @@ fn entry(row: &Row<'_>, room: &Arc<str>) -> Result<Entry> {
             from: Arc::new(Person {
                 id: row.get(2)?,
                 name: row.get(3)?,
+                role: None,
             }),
             cid: row.get(4)?,
             text: row.get(5)?,
@@ -383,4 +402,4 @@ const MAX_OVERDUE_BYTES: u64 = 16 << 20;
 pub(super) const SEEN_STEP: u64 = 86_400_000;
 
 /// How many statements are kept prepared: all above.
-pub(super) const STATEMENTS: usize = 24;
+pub(super) const STATEMENTS: usize = 26;

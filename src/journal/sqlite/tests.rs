@@ -105,7 +105,7 @@ impl Desk {
 fn append(room: &str, cid: &str, text: &str) -> Job {
     Job::Append {
         draft: draft(room, cid, text).into(),
-        secret: "secret".into(),
+        secret: Some("secret".into()),
         bytes: None,
     }
 }
@@ -119,7 +119,7 @@ fn said(room: &str, author: &str, cid: u64, time: u64) -> Order {
     };
     Order::Do(Job::Append {
         draft: draft.into(),
-        secret: "secret".into(),
+        secret: Some("secret".into()),
         bytes: None,
     })
 }

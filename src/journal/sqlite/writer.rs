@@ -102,8 +102,7 @@ impl Writer {
 
     /// Does all of a batch, says what became of it, and leaves it empty.
     pub(super) fn work(&mut self, batch: &mut VecDeque<Order>, outcomes: &mut VecDeque<Outcome>) {
-        let writes = batch.iter().any(is_append);
-        let done = if !writes {
+        let done = if !batch.iter().any(writes) {
             self.read_only(batch)
         } else if !self.database.is_in_place() {
             // What is in a `-wal` that has no name any more is carried over.
@@ -136,7 +135,7 @@ impl Writer {
     /// What can be read; nothing is kept.
     fn read_only(&mut self, batch: &VecDeque<Order>) -> Vec<Done> {
         let done = batch.iter().map(|order| match order {
-            order if is_append(order) => Done::Other(Outcome::Failed),
+            order if writes(order) => Done::Other(Outcome::Failed),
             order => self.follow(order).unwrap_or_else(|error| {
                 warn!("{}: {error}", self.database.path.display());
                 Done::Other(Outcome::Failed)
@@ -225,7 +224,7 @@ impl Writer {
                 draft,
                 secret,
                 bytes,
-            }) => self.append(draft, secret, bytes.as_deref())?,
+            }) => self.append(draft, secret.as_deref(), bytes.as_deref())?,
             Order::Do(Job::Find { person, cid }) => Done::Other(self.find(person, cid)?),
             Order::Do(Job::Load { room, limit }) => Done::Other(self.load(room, *limit)?),
             Order::Do(Job::History { room, page, limit }) => {
@@ -234,6 +233,7 @@ impl Writer {
             Order::Do(Job::Fetch { room, seq, limit }) => {
                 Done::Other(self.fetch(room, *seq, *limit)?)
             }
+            Order::Do(Job::Remove { room, seq }) => Done::Other(self.remove(room, *seq)?),
             Order::Unload(room) => {
                 self.rooms.remove(room);
                 Done::Unloaded
@@ -244,7 +244,7 @@ impl Writer {
     fn append(
         &mut self,
         draft: &Draft,
-        secret: &str,
+        secret: Option<&str>,
         bytes: Option<&[u8]>,
     ) -> rusqlite::Result<Done> {
         let keep = self.keep.messages;
@@ -269,7 +269,9 @@ impl Writer {
         }
         // Most have said something not long ago.
         let seen = self.seen.get(person).copied();
-        if seen.is_none_or(|seen| draft.time > seen + store::SEEN_STEP) {
+        if let Some(secret) = secret
+            && seen.is_none_or(|seen| draft.time > seen + store::SEEN_STEP)
+        {
             store::see(connection, person, secret, draft.time)?;
             if self.seen.len() >= MAX_SEEN {
                 self.seen.clear();
@@ -321,6 +323,15 @@ impl Writer {
         Ok(Outcome::Fetched(found))
     }
 
+    fn remove(&mut self, name: &Arc<str>, seq: u64) -> rusqlite::Result<Outcome> {
+        let connection = &self.database.connection;
+        let removed = match room(&mut self.rooms, connection, name)?.id {
+            Some(id) => store::remove(connection, name, id, seq)?,
+            None => None,
+        };
+        Ok(Outcome::Removed(removed))
+    }
+
     fn fail(&mut self, why: &rusqlite::Error) {
         if !mem::replace(&mut self.is_failing, true) {
             let file = self.database.path.display();
@@ -356,8 +367,8 @@ fn room<'r>(
     })
 }
 
-fn is_append(order: &Order) -> bool {
-    matches!(order, Order::Do(Job::Append { .. }))
+fn writes(order: &Order) -> bool {
+    matches!(order, Order::Do(Job::Append { .. } | Job::Remove { .. }))
 }
 
 /// What is written is carried over when nothing was for so long.

@@ -51,6 +51,12 @@ pub struct Options {
     /// Its key.
     #[cfg(feature = "tls")]
     pub tls_key: Option<PathBuf>,
+    /// The file with the token of a site, which speaks over HTTP; none without.
+    #[cfg(feature = "site")]
+    pub api_token_file: Option<PathBuf>,
+    /// The file with the secret by which a site signs its members' tokens.
+    #[cfg(feature = "site")]
+    pub jwt_secret_file: Option<PathBuf>,
     /// The bounds of the server.
     pub server: Config,
     /// The bounds of the chat.
@@ -85,6 +91,10 @@ impl Default for Options {
             tls_cert: None,
             #[cfg(feature = "tls")]
             tls_key: None,
+            #[cfg(feature = "site")]
+            api_token_file: None,
+            #[cfg(feature = "site")]
+            jwt_secret_file: None,
             server: Config {
                 origins: Origins::SameHostOr(Vec::new()),
                 ..Config::default()
@@ -124,6 +134,10 @@ impl Options {
             (Some(_), None) => return Err(UsageError::Alone("--tls-cert", "--tls-key")),
             (None, Some(_)) => return Err(UsageError::Alone("--tls-key", "--tls-cert")),
             _ => {}
+        }
+        #[cfg(feature = "site")]
+        if self.chat.require_token && self.jwt_secret_file.is_none() {
+            return Err(UsageError::Alone("--require-token", "--jwt-secret-file"));
         }
         let file = self.chat.max_file_bytes;
         let needed = file.saturating_add(MAX_FILE_HEADER_BYTES);
@@ -219,7 +233,7 @@ pub enum UsageError {
     /// to be so large.
     FileTooLarge(&'static str, usize, usize),
     /// An option that is nothing without another.
-    #[cfg(feature = "tls")]
+    #[cfg(any(feature = "site", feature = "tls"))]
     Alone(&'static str, &'static str),
     /// An option without its value.
     NoValue(&'static OptionEntry),
@@ -256,7 +270,7 @@ impl fmt::Display for UsageError {
                 f,
                 "the largest file does not fit into {flag} {bound}: raise that to {needed} or more, or lower --max-file-bytes, 0 for no files"
             ),
-            #[cfg(feature = "tls")]
+            #[cfg(any(feature = "site", feature = "tls"))]
             UsageError::Alone(given, other) => {
                 write!(f, "{given} is of no use alone; give {other}, too")
             }

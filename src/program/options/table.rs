@@ -254,6 +254,33 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
             },
         ],
     ),
+    #[cfg(feature = "site")]
+    (
+        "A site beside it",
+        &[
+            OptionEntry {
+                name: "api-token-file",
+                value_name: "FILE",
+                default: "",
+                field: Field::File(|options| &mut options.api_token_file),
+                help: "lets whoever has the token in this file speak, read and keep order over HTTP, below /api/",
+            },
+            OptionEntry {
+                name: "jwt-secret-file",
+                value_name: "FILE",
+                default: "",
+                field: Field::File(|options| &mut options.jwt_secret_file),
+                help: "lets a site name its members by tokens (JWT, HS256) signed with the secret in this file",
+            },
+            OptionEntry {
+                name: "require-token",
+                value_name: "",
+                default: "",
+                field: Field::Switch(|options| &mut options.chat.require_token),
+                help: "let nobody in without such a token",
+            },
+        ],
+    ),
     (
         "Patience",
         &[

@@ -19,7 +19,7 @@ pub(super) enum Field {
     Listen(Place<Vec<Listen>>),
     BasePath(Place<String>),
     Folder(Place<Option<PathBuf>>),
-    #[cfg(feature = "tls")]
+    #[cfg(any(feature = "site", feature = "tls"))]
     File(Place<Option<PathBuf>>),
     Log(Place<LevelFilter>),
     Origins(Place<Origins>),
@@ -29,7 +29,7 @@ pub(super) enum Field {
     Database(Place<Option<PathBuf>>),
     #[cfg(feature = "sqlite")]
     Durability(Place<Durability>),
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "site", feature = "sqlite"))]
     Switch(Place<bool>),
     Rate(Place<u32>),
     Bytes(Place<usize>),
@@ -51,7 +51,7 @@ impl Field {
             Field::Listen(place) => *place(options) = list(text()?)?,
             Field::BasePath(place) => *place(options) = base_path(text()?)?.to_owned(),
             Field::Folder(place) => *place(options) = Some(path(value)?),
-            #[cfg(feature = "tls")]
+            #[cfg(any(feature = "site", feature = "tls"))]
             Field::File(place) => *place(options) = Some(path(value)?),
             Field::Log(place) => *place(options) = parse(text()?)?,
             Field::Origins(place) => *place(options) = parse(text()?)?,
@@ -67,7 +67,7 @@ impl Field {
                 let named = all.into_iter().find(|one| value == one.name());
                 *place(options) = named.ok_or(NotTaken)?;
             }
-            #[cfg(feature = "sqlite")]
+            #[cfg(any(feature = "site", feature = "sqlite"))]
             Field::Switch(place) => *place(options) = parse::<u8>(text()?)? != 0,
             Field::Rate(place) => *place(options) = parse(text()?)?,
             Field::Bytes(place) => *place(options) = bytes(text()?)?,
@@ -81,7 +81,7 @@ impl Field {
     /// Whether it takes no value on the command line.
     pub(super) fn is_switch(&self) -> bool {
         match self {
-            #[cfg(feature = "sqlite")]
+            #[cfg(any(feature = "site", feature = "sqlite"))]
             Field::Switch(_) => true,
             _ => false,
         }
@@ -103,7 +103,7 @@ impl Field {
             }
             Field::BasePath(_) => "a path that begins with a slash, such as /chat",
             Field::Folder(_) => "the path of a folder",
-            #[cfg(feature = "tls")]
+            #[cfg(any(feature = "site", feature = "tls"))]
             Field::File(_) => "the path of a file",
             Field::Origins(_) => "origins such as https://chat.example, with commas between, or *",
             Field::Networks(_) => "addresses or networks such as 10.0.0.0/8, with commas between",
@@ -111,7 +111,7 @@ impl Field {
             Field::Database(_) => "the path of a file, or none",
             #[cfg(feature = "sqlite")]
             Field::Durability(_) => "full or normal",
-            #[cfg(feature = "sqlite")]
+            #[cfg(any(feature = "site", feature = "sqlite"))]
             Field::Switch(_) => "1, or 0 for no",
             Field::Log(_) => "off, error, warn, info, debug or trace",
             Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
@@ -129,7 +129,7 @@ impl Field {
             Field::Listen(place) => show_list(place(options)),
             Field::BasePath(place) => place(options).clone(),
             Field::Folder(place) => show_path(place(options).as_ref()),
-            #[cfg(feature = "tls")]
+            #[cfg(any(feature = "site", feature = "tls"))]
             Field::File(place) => show_path(place(options).as_ref()),
             Field::Log(place) => place(options).as_str().to_ascii_lowercase(),
             Field::Origins(place) => match place(options) {
@@ -145,7 +145,7 @@ impl Field {
             },
             #[cfg(feature = "sqlite")]
             Field::Durability(place) => place(options).name().to_owned(),
-            #[cfg(feature = "sqlite")]
+            #[cfg(any(feature = "site", feature = "sqlite"))]
             Field::Switch(place) => place(options).then(|| "1".to_owned()).unwrap_or_default(),
             Field::Rate(place) => place(options).to_string(),
             Field::Bytes(place) => show_bytes(*place(options)),

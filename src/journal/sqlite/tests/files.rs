@@ -31,7 +31,7 @@ fn append_file(room: &str, cid: &str, size: usize) -> Job {
     };
     Job::Append {
         draft: draft.into(),
-        secret: "secret".into(),
+        secret: Some("secret".into()),
         bytes: Some(vec![7; size].into()),
     }
 }
@@ -179,4 +179,39 @@ fn files_in(folder: &Folder) -> (u64, u64, u64) {
         Ok((number(0)?, number(1)?, number(2)?))
     });
     row.expect("a row")
+}
+
+#[test]
+fn what_is_removed_is_gone_with_its_file_and_stays_so() {
+    let folder = Folder::new();
+    let mut desk = Desk::open(&folder.file());
+    let Outcome::Appended(first) = desk.ask(append_file("lobby", "a", 1_000)) else {
+        panic!("kept");
+    };
+    let remove = |room: &str, seq| Job::Remove {
+        room: room.into(),
+        seq,
+    };
+    let Outcome::Removed(Some(left)) = desk.ask(remove("lobby", 1)) else {
+        panic!("removed");
+    };
+    let expected = Draft {
+        text: String::new(),
+        file: None,
+        ..Draft::clone(&first.draft)
+    };
+    assert_eq!((left.seq, &*left.draft), (1, &expected));
+    assert!(left.draft.is_removed() && !first.draft.is_removed());
+    for (room, seq) in [("lobby", 2), ("none", 1)] {
+        assert_eq!(desk.ask(remove(room, seq)), Outcome::Removed(None));
+    }
+    assert_eq!(desk.fetch("lobby", 1), None);
+    drop(desk);
+    assert_eq!(files_in(&folder), (0, 0, 0));
+    let mut desk = Desk::open(&folder.file());
+    let again = desk.ask(append_file("lobby", "a", 1_000));
+    assert_eq!(again, Outcome::Repeated(left.clone()));
+    assert_eq!(desk.ask(remove("lobby", 1)), Outcome::Removed(Some(left)));
+    desk.say("lobby", "b");
+    assert_eq!(desk.page(Page::After(0), 9), (vec![1, 2], false));
 }

@@ -102,7 +102,7 @@ fn sessions_that_said_something_are_known_again_the_last_one_last() {
             time: 100_000_000 * u64::from(number),
             ..draft("lobby", "x", "x")
         };
-        let secret = number.to_string().into();
+        let secret = Some(number.to_string().into());
         desk.ask(Job::Append {
             draft: draft.into(),
             secret,
