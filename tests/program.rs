@@ -7,10 +7,9 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Ended, Program, command, command_redirected, run, run_command};
+use common::{Ended, Program, Scratch, command, command_redirected, run, run_command};
 
 const START: [&str; 6] = [
     "SERVER START",
@@ -362,40 +361,3 @@ fn read_close(client: &mut impl Read) -> u16 {
 
 /// What a pipe of Linux holds.
 const PIPE_BYTES: usize = 64 * 1024;
-
-/// A folder that is gone when the test is over.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("a folder");
-        Scratch(folder)
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.0.join(path)
-    }
-
-    /// Makes a named pipe; returns its path, quoted for a shell.
-    fn pipe(&self, path: &str) -> String {
-        let path = self.path(path);
-        let made = Command::new("mkfifo").arg(&path).status();
-        assert!(made.expect("mkfifo").success());
-        format!("'{}'", path.display())
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        let path = self.path(path);
-        let folder = path.parent().expect("a path within the folder");
-        fs::create_dir_all(folder).expect("a folder");
-        fs::write(path, content).expect("a file");
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}

@@ -7,8 +7,10 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -289,4 +291,41 @@ fn address_in(line: &Line) -> Option<SocketAddr> {
         Line::Error(line) => line.split_once("listening at ")?.1,
     };
     address.parse().ok()
+}
+
+/// A folder that is gone when the test is over.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Scratch {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        Scratch(folder)
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.0.join(path)
+    }
+
+    /// Makes a named pipe; returns its path, quoted for a shell.
+    pub fn pipe(&self, path: &str) -> String {
+        let path = self.path(path);
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo").success());
+        format!("'{}'", path.display())
+    }
+
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        let folder = path.parent().expect("a path within the folder");
+        fs::create_dir_all(folder).expect("a folder");
+        fs::write(path, content).expect("a file");
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
