@@ -167,9 +167,7 @@ impl Request {
         let mut parser = Parser::from_args(arguments);
         loop {
             let entry = match parser.next() {
-                // It fails where an option has a value and takes none; those
-                // return here.
-                Ok(None) | Err(_) => break,
+                Ok(None) => break,
                 Ok(Some(Arg::Short('h') | Arg::Long("help"))) => return Ok(Request::Help),
                 Ok(Some(Arg::Short('V') | Arg::Long("version"))) => return Ok(Request::Version),
                 Ok(Some(Arg::Long(name))) => entries()
@@ -181,6 +179,8 @@ impl Request {
                 Ok(Some(Arg::Value(argument))) => {
                     return Err(UsageError::UnexpectedArgument(argument));
                 }
+                // Of the option before, which takes none.
+                Err(error) => return Err(UsageError::UnexpectedValue(error)),
             };
             let value = match entry.field.is_switch() {
                 true => "1".into(),
@@ -227,6 +227,8 @@ pub enum UsageError {
     UnknownOption(String, Option<&'static str>),
     /// Something that is no option.
     UnexpectedArgument(OsString),
+    /// A switch with a value.
+    UnexpectedValue(lexopt::Error),
     /// An option or a variable of the environment, its value, and what it is.
     Invalid(String, OsString, &'static OptionEntry),
     /// The largest file does not fit into this bound, which is so large and has
@@ -260,6 +262,7 @@ impl fmt::Display for UsageError {
                 "{:?} belongs to no option; an address goes with --listen, and veche --help tells the others",
                 argument.to_string_lossy()
             ),
+            UsageError::UnexpectedValue(error) => error.fmt(f),
             UsageError::Invalid(source, value, entry) => write!(
                 f,
                 "{source} takes {}, not {:?}",

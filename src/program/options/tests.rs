@@ -143,6 +143,13 @@ fn what_belongs_to_no_option_is_refused() {
     }
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_switch_with_a_value_is_refused() {
+    let told = parse(&["--new-epoch=0", "--max-rooms=many"], &[]).expect_err("a value");
+    assert_eq!(told, "unexpected argument for option '--new-epoch': \"0\"");
+}
+
 #[test]
 fn an_option_without_its_value_is_told_what_it_takes() {
     let told = parse(&["--www", "x", "--log"], &[]).expect_err("no level");
