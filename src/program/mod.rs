@@ -44,6 +44,8 @@ mod storage;
 mod strip;
 
 use self::listen::BindError;
+#[cfg(feature = "config")]
+use self::options::FileError;
 use self::options::{Options, Request, UsageError};
 use self::output::Output;
 use self::page::FolderError;
@@ -63,6 +65,13 @@ pub fn run(
     match Request::parse(arguments, environment)? {
         Request::Help => print(&options::help()),
         Request::Version => print(VERSION),
+        #[cfg(feature = "config")]
+        Request::PrintConfig => print(&options::print_config()),
+        #[cfg(feature = "config")]
+        Request::CheckConfig(options, settings) => {
+            check(&options)?;
+            print(&settings);
+        }
         Request::Serve(options) => serve(*options)?,
     }
     Ok(())
@@ -74,6 +83,24 @@ pub fn complain(error: &Error) {
     let _ = writeln!(io::stderr(), "veche: {error}");
 }
 
+/// Looks at whatever can be looked at without serving.
+#[cfg(feature = "config")]
+fn check(options: &Options) -> Result<(), Error> {
+    options.check()?;
+    page::assets(options.www.as_deref())?;
+    #[cfg(feature = "tls")]
+    tls(options)?;
+    Ok(())
+}
+
+#[cfg(feature = "tls")]
+fn tls(options: &Options) -> Result<Option<Tls>, TlsError> {
+    match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Tls::from_files(certificate, key).map(Some),
+        _ => Ok(None),
+    }
+}
+
 fn serve(options: Options) -> Result<(), Error> {
     options.check()?;
     // A file that may not grow is an error where it is written.
@@ -83,10 +110,7 @@ fn serve(options: Options) -> Result<(), Error> {
     let mut say = |line: &str| output.line(line.as_bytes());
     let assets = page::assets(options.www.as_deref())?;
     #[cfg(feature = "tls")]
-    let tls = match (&options.tls_cert, &options.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls::from_files(certificate, key)?),
-        _ => None,
-    };
+    let tls = tls(&options)?;
     #[cfg(feature = "site")]
     let options = with_secrets(options)?;
     let storage = Storage::open(&options)?;
@@ -185,6 +209,9 @@ fn print(text: &str) {
 pub enum Error {
     /// What was asked for is not understood.
     Usage(UsageError),
+    /// The configuration file cannot be read.
+    #[cfg(feature = "config")]
+    Config(FileError),
     /// The address is not to be had.
     Listen(BindError),
     /// The folder with the page is not to be had.
@@ -213,6 +240,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Usage(error) => error.fmt(f),
+            #[cfg(feature = "config")]
+            Error::Config(error) => error.fmt(f),
             Error::Listen(error) => error.fmt(f),
             Error::Page(error) => error.fmt(f),
             #[cfg(feature = "tls")]
@@ -249,6 +278,13 @@ impl core::error::Error for Error {}
 impl From<UsageError> for Error {
     fn from(error: UsageError) -> Self {
         Error::Usage(error)
+    }
+}
+
+#[cfg(feature = "config")]
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Error::Config(error)
     }
 }
 

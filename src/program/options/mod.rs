@@ -1,8 +1,9 @@
 //! What was typed, and what it means.
 //!
-//! One table names every option; the command line, the environment and
-//! `--help` are made from it. A flag beats the environment. A flag that was given
-//! twice adds to the first where it takes a list; of any other the last one counts.
+//! One table names every option; the command line, the environment, the
+//! configuration file and `--help` are made from it. A flag beats the
+//! environment, which beats the file. A flag that was given twice adds to the first
+//! where it takes a list; of any other the last one counts.
 
 use core::fmt;
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use super::Error;
 use super::listen::Listen;
 use crate::chat::{MAX_FILE_HEADER_BYTES, Settings};
 use crate::http::origin::Origins;
@@ -18,12 +20,22 @@ use crate::journal::sqlite::Durability;
 use crate::server::Config;
 use log::LevelFilter;
 
+#[cfg(feature = "config")]
+mod file;
 mod help;
+#[cfg(feature = "config")]
+mod print;
 mod table;
 mod value;
 
+#[cfg(feature = "config")]
+pub use self::file::{FileError, LineError};
 pub use self::help::help;
+#[cfg(feature = "config")]
+pub use self::print::print_config;
 use self::table::{OptionEntry, entries};
+#[cfg(feature = "config")]
+use self::{file::ConfigFile, print::settings, table::CONFIG};
 
 /// What the program is asked to do.
 #[derive(Debug)]
@@ -34,11 +46,21 @@ pub enum Request {
     Help,
     /// Say which version this is.
     Version,
+    /// Say a configuration file with every default.
+    #[cfg(feature = "config")]
+    PrintConfig,
+    /// Look whether this can be served, and say what each option is set to and
+    /// where: the text.
+    #[cfg(feature = "config")]
+    CheckConfig(Box<Options>, String),
 }
 
 /// How the program is to serve.
 #[derive(Debug)]
 pub struct Options {
+    /// The file that has what neither flags nor the environment have.
+    #[cfg(feature = "config")]
+    pub config: Option<PathBuf>,
     /// Where to listen.
     pub listen: Vec<Listen>,
     /// The folder with the page, instead of the page in the program.
@@ -84,6 +106,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
+            #[cfg(feature = "config")]
+            config: None,
             listen: vec![Listen::default()],
             www: None,
             log: LevelFilter::Info,
@@ -152,35 +176,59 @@ impl Options {
         }
         Ok(())
     }
+
+    /// Takes what was given for an option, if anything, and by what.
+    fn set(
+        &mut self,
+        entry: &'static OptionEntry,
+        given: Option<(String, OsString)>,
+    ) -> Result<(), UsageError> {
+        match given {
+            Some((source, value)) if entry.field.set(self, &value).is_err() => {
+                Err(UsageError::Invalid(source, value, entry))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Request {
-    /// Reads the arguments, without the program's name, and the environment.
+    /// Reads the arguments, without the program's name, the environment, and the
+    /// configuration file that they name.
     ///
     /// # Errors
-    /// What is not understood.
+    /// What is not understood, or a file that cannot be read.
     pub fn parse(
         arguments: impl IntoIterator<Item = OsString>,
         environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Request, UsageError> {
+    ) -> Result<Request, Error> {
         let mut typed = Vec::new();
+        #[cfg(feature = "config")]
+        let mut is_check = false;
         let mut parser = Parser::from_args(arguments);
         loop {
             let entry = match parser.next() {
                 Ok(None) => break,
                 Ok(Some(Arg::Short('h') | Arg::Long("help"))) => return Ok(Request::Help),
                 Ok(Some(Arg::Short('V') | Arg::Long("version"))) => return Ok(Request::Version),
-                Ok(Some(Arg::Long(name))) => entries()
+                #[cfg(feature = "config")]
+                Ok(Some(Arg::Long("print-config"))) => return Ok(Request::PrintConfig),
+                #[cfg(feature = "config")]
+                Ok(Some(Arg::Long("check-config"))) => {
+                    is_check = true;
+                    continue;
+                }
+                Ok(Some(Arg::Long(name))) => table::flags()
                     .find(|entry| entry.name == name)
                     .ok_or_else(|| UsageError::unknown_option(name))?,
                 Ok(Some(Arg::Short(name))) => {
-                    return Err(UsageError::UnknownOption(format!("-{name}"), None));
+                    return Err(UsageError::UnknownOption(format!("-{name}"), None).into());
                 }
                 Ok(Some(Arg::Value(argument))) => {
-                    return Err(UsageError::UnexpectedArgument(argument));
+                    return Err(UsageError::UnexpectedArgument(argument).into());
                 }
                 // Of the option before, which takes none.
-                Err(error) => return Err(UsageError::UnexpectedValue(error)),
+                Err(error) => return Err(UsageError::UnexpectedValue(error).into()),
             };
             let value = match entry.field.is_switch() {
                 true => "1".into(),
@@ -189,26 +237,37 @@ impl Request {
             typed.push((entry.name, value));
         }
 
-        let mut options = Options::default();
-        for entry in entries() {
+        let given = |entry: &OptionEntry| {
             let mut flags = typed.iter().filter(|(name, _)| *name == entry.name);
             let flag = match entry.field.is_list() {
                 true => flags.map(|(_, value)| value.clone()).reduce(joined),
                 false => flags.next_back().map(|(_, value)| value.clone()),
             };
-            let given = match flag {
-                Some(value) => Some((entry.flag(), value)),
-                // An empty variable counts as none: many ways to start a
-                // program can set one and not unset it.
-                None => environment(&entry.variable())
-                    .filter(|value| !value.is_empty())
-                    .map(|value| (entry.variable(), value)),
-            };
-            if let Some((source, value)) = given
-                && entry.field.set(&mut options, &value).is_err()
-            {
-                return Err(UsageError::Invalid(source, value, entry));
+            if let Some(value) = flag {
+                return Some((entry.flag(), value));
             }
+            // An empty variable counts as none: many ways to start a program
+            // can set one and not unset it.
+            environment(&entry.variable())
+                .filter(|value| !value.is_empty())
+                .map(|value| (entry.variable(), value))
+        };
+        let mut options = Options::default();
+        #[cfg(feature = "config")]
+        let given = {
+            options.set(&CONFIG, given(&CONFIG))?;
+            let file = options.config.as_deref().map(ConfigFile::read);
+            let file = file.transpose()?;
+            move |entry: &OptionEntry| given(entry).or_else(|| file.as_ref()?.value(entry))
+        };
+        for entry in entries() {
+            options.set(entry, given(entry))?;
+        }
+        #[cfg(feature = "config")]
+        if is_check {
+            let source = |entry: &OptionEntry| given(entry).map(|(source, _)| source);
+            let settings = settings(&mut options, source);
+            return Ok(Request::CheckConfig(Box::new(options), settings));
         }
         Ok(Request::Serve(Box::new(options)))
     }
@@ -229,7 +288,11 @@ pub enum UsageError {
     UnexpectedArgument(OsString),
     /// A switch with a value.
     UnexpectedValue(lexopt::Error),
-    /// An option or a variable of the environment, its value, and what it is.
+    /// A line of the configuration file.
+    #[cfg(feature = "config")]
+    Line(LineError),
+    /// An option, a variable of the environment or a line of the file, its value,
+    /// and what it is.
     Invalid(String, OsString, &'static OptionEntry),
     /// The largest file does not fit into this bound, which is so large and has
     /// to be so large.
@@ -263,6 +326,8 @@ impl fmt::Display for UsageError {
                 argument.to_string_lossy()
             ),
             UsageError::UnexpectedValue(error) => error.fmt(f),
+            #[cfg(feature = "config")]
+            UsageError::Line(error) => error.fmt(f),
             UsageError::Invalid(source, value, entry) => write!(
                 f,
                 "{source} takes {}, not {:?}",
@@ -291,10 +356,14 @@ impl fmt::Display for UsageError {
 
 impl core::error::Error for UsageError {}
 
-/// The option whose name is so much like this one that it may have been meant.
+/// The option that may have been meant on the command line.
 fn nearest(name: &str) -> Option<&'static str> {
-    let names = ["help", "version"].into_iter();
-    let names = names.chain(entries().map(|entry| entry.name));
+    let names = table::flags().map(|entry| entry.name);
+    nearest_of(name, names.chain(COMMANDS.iter().copied()))
+}
+
+/// The one whose name is so much like this one that it may have been meant.
+fn nearest_of(name: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let (distance, nearest) = names.map(|known| (edits(name, known), known)).min()?;
     (distance <= nearest.len().div_ceil(3)).then_some(nearest)
 }
@@ -314,6 +383,16 @@ fn edits(from: &str, to: &str) -> usize {
     }
     row[row.len() - 1]
 }
+
+/// What is asked for by name, and has no value.
+const COMMANDS: &[&str] = &[
+    "help",
+    "version",
+    #[cfg(feature = "config")]
+    "check-config",
+    #[cfg(feature = "config")]
+    "print-config",
+];
 
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,26 @@ pub(super) fn entries() -> impl Iterator<Item = &'static OptionEntry> {
     GROUPS.iter().flat_map(|(_, entries)| *entries)
 }
 
+/// All that may be typed or be in the environment: the name of the
+/// configuration file, too, which is not in the file.
+pub(super) fn flags() -> impl Iterator<Item = &'static OptionEntry> {
+    #[cfg(feature = "config")]
+    let others = [&CONFIG];
+    #[cfg(not(feature = "config"))]
+    let others = [];
+    entries().chain(others)
+}
+
+/// The name of the configuration file.
+#[cfg(feature = "config")]
+pub(super) static CONFIG: OptionEntry = OptionEntry {
+    name: "config",
+    value_name: "FILE",
+    default: "",
+    field: Field::File(|options| &mut options.config),
+    help: "the TOML file that has the options that are not given otherwise, such as max-rooms = 500",
+};
+
 /// The table.
 pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
     (

@@ -129,6 +129,10 @@ fn a_misspelt_option_is_told_with_the_nearest() {
         ("max_rooms", Some("max-rooms")),
         ("halp", Some("help")),
         ("keep-mesages", Some("keep-messages")),
+        #[cfg(feature = "config")]
+        ("print-confg", Some("print-config")),
+        #[cfg(feature = "config")]
+        ("conf", Some("config")),
         ("daemonize", None),
         ("", None),
     ] {

@@ -19,7 +19,7 @@ pub(super) enum Field {
     Listen(Place<Vec<Listen>>),
     BasePath(Place<String>),
     Folder(Place<Option<PathBuf>>),
-    #[cfg(any(feature = "site", feature = "tls"))]
+    #[cfg(any(feature = "config", feature = "site", feature = "tls"))]
     File(Place<Option<PathBuf>>),
     Log(Place<LevelFilter>),
     Origins(Place<Origins>),
@@ -51,7 +51,7 @@ impl Field {
             Field::Listen(place) => *place(options) = list(text()?)?,
             Field::BasePath(place) => *place(options) = base_path(text()?)?.to_owned(),
             Field::Folder(place) => *place(options) = Some(path(value)?),
-            #[cfg(any(feature = "site", feature = "tls"))]
+            #[cfg(any(feature = "config", feature = "site", feature = "tls"))]
             Field::File(place) => *place(options) = Some(path(value)?),
             Field::Log(place) => *place(options) = parse(text()?)?,
             Field::Origins(place) => *place(options) = parse(text()?)?,
@@ -68,7 +68,13 @@ impl Field {
                 *place(options) = named.ok_or(NotTaken)?;
             }
             #[cfg(any(feature = "site", feature = "sqlite"))]
-            Field::Switch(place) => *place(options) = parse::<u8>(text()?)? != 0,
+            Field::Switch(place) => {
+                *place(options) = match text()? {
+                    "true" => true,
+                    "false" => false,
+                    number => parse::<u8>(number)? != 0,
+                }
+            }
             Field::Rate(place) => *place(options) = parse(text()?)?,
             Field::Bytes(place) => *place(options) = bytes(text()?)?,
             Field::Seconds(place) => {
@@ -103,7 +109,7 @@ impl Field {
             }
             Field::BasePath(_) => "a path that begins with a slash, such as /chat",
             Field::Folder(_) => "the path of a folder",
-            #[cfg(any(feature = "site", feature = "tls"))]
+            #[cfg(any(feature = "config", feature = "site", feature = "tls"))]
             Field::File(_) => "the path of a file",
             Field::Origins(_) => "origins such as https://chat.example, with commas between, or *",
             Field::Networks(_) => "addresses or networks such as 10.0.0.0/8, with commas between",
@@ -112,7 +118,7 @@ impl Field {
             #[cfg(feature = "sqlite")]
             Field::Durability(_) => "full or normal",
             #[cfg(any(feature = "site", feature = "sqlite"))]
-            Field::Switch(_) => "1, or 0 for no",
+            Field::Switch(_) => "true or 1, false or 0",
             Field::Log(_) => "off, error, warn, info, debug or trace",
             Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
             Field::Bytes(_) => {
@@ -123,13 +129,13 @@ impl Field {
     }
 
     /// The value among these options as it would be typed; empty for none.
-    #[cfg(test)]
+    #[cfg(any(feature = "config", test))]
     pub(super) fn show(&self, options: &mut Options) -> String {
         match self {
             Field::Listen(place) => show_list(place(options)),
             Field::BasePath(place) => place(options).clone(),
             Field::Folder(place) => show_path(place(options).as_ref()),
-            #[cfg(any(feature = "site", feature = "tls"))]
+            #[cfg(any(feature = "config", feature = "site", feature = "tls"))]
             Field::File(place) => show_path(place(options).as_ref()),
             Field::Log(place) => place(options).as_str().to_ascii_lowercase(),
             Field::Origins(place) => match place(options) {
@@ -193,18 +199,18 @@ fn bytes(text: &str) -> Result<usize, NotTaken> {
     parse::<usize>(number)?.checked_mul(unit).ok_or(NotTaken)
 }
 
-#[cfg(test)]
+#[cfg(any(feature = "config", test))]
 fn show_list<T: ToString>(list: &[T]) -> String {
     let list: Vec<String> = list.iter().map(T::to_string).collect();
     list.join(",")
 }
 
-#[cfg(test)]
+#[cfg(any(feature = "config", test))]
 fn show_path(path: Option<&PathBuf>) -> String {
     path.map_or_else(String::new, |path| path.display().to_string())
 }
 
-#[cfg(test)]
+#[cfg(any(feature = "config", test))]
 fn show_bytes(bytes: usize) -> String {
     match bytes {
         0 => "0".to_owned(),
