@@ -84,34 +84,47 @@ mod tests {
     use super::super::file::ConfigFile;
     use super::*;
 
-    /// What every option is set to after a file was read.
-    fn settings_of(text: &str) -> Vec<String> {
+    /// The options after a file was read.
+    fn options_of(text: &str) -> Options {
         let file = ConfigFile::parse(Path::new("veche.toml"), text.as_bytes()).expect(text);
         let mut options = Options::default();
         for entry in entries() {
             options.set(entry, file.value(entry)).expect(entry.name);
         }
-        let show = |entry: &OptionEntry| assignment(entry, &entry.field.show(&mut options));
-        entries().map(show).collect()
+        options
+    }
+
+    /// Their values as they would be typed.
+    fn values(mut options: Options) -> Vec<String> {
+        let values = entries().map(|entry| entry.field.show(&mut options));
+        values.collect()
+    }
+
+    /// The same as lines of a file.
+    fn assignments(options: Options) -> Vec<String> {
+        let values = entries().zip(values(options));
+        values
+            .map(|(entry, value)| assignment(entry, &value))
+            .collect()
     }
 
     #[test]
     fn the_printed_file_means_the_defaults_with_and_without_its_comments() {
         let printed = print_config();
-        let defaults = settings_of("");
-        assert_eq!(settings_of(&printed), defaults);
+        let defaults = values(Options::default());
+        assert_eq!(values(options_of(&printed)), defaults);
         for comment in ["#", "# "] {
             let lines = printed.lines();
             let without: Vec<_> = lines
                 .map(|line| line.strip_prefix(comment).unwrap_or(line))
                 .collect();
-            for setting in &defaults {
+            for setting in &assignments(Options::default()) {
                 assert!(
                     without.iter().any(|line| line.trim() == setting),
                     "{setting}"
                 );
             }
-            assert_eq!(settings_of(&without.join("\n")), defaults);
+            assert_eq!(values(options_of(&without.join("\n"))), defaults);
         }
     }
 
@@ -127,6 +140,8 @@ mod tests {
     fn settings_are_a_file_that_means_the_same() {
         let text = [
             "listen = \"[::1]:80\"",
+            #[cfg(feature = "sqlite")]
+            "new-epoch = true",
             "www = \"a \\\"b\\\" \\\\ \\u001B \\n\"",
             "max-text-bytes = \"2M\"",
             "max-rooms = 5",
@@ -134,8 +149,8 @@ mod tests {
             "trusted-proxy = \"10.0.0.0/8\"",
         ]
         .join("\n");
-        let settings = settings_of(&text);
-        assert_eq!(settings_of(&settings.join("\n")), settings);
+        let settings = assignments(options_of(&text));
+        assert_eq!(assignments(options_of(&settings.join("\n"))), settings);
         for line in text.lines() {
             assert!(
                 settings.iter().any(|setting| setting == line),

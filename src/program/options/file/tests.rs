@@ -95,8 +95,8 @@ fn whatever_is_wrong_is_one_line() {
         ),
         // The first in the file, not in the alphabet.
         (
-            "z = 1\na = 1",
-            "1: there is no option \"z\"; veche --print-config tells which there are".to_owned(),
+            "m = 1\nz = 1\na = 1",
+            "1: there is no option \"m\"; veche --print-config tells which there are".to_owned(),
         ),
         // It names the file and is not in it.
         (
