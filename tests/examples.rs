@@ -214,6 +214,16 @@ fn each_wrong_secret_is_one_line_with_its_remedy() {
             assert_refused(&run(&[option, path.to_str().unwrap()]), 1, &[option, told]);
         }
     }
+    // As does whoever looks without serving.
+    #[cfg(feature = "config")]
+    {
+        let ended = run(&[
+            "--check-config",
+            "--jwt-secret-file",
+            short.to_str().unwrap(),
+        ]);
+        assert_refused(&ended, 1, &["--jwt-secret-file"]);
+    }
     let ended = run(&["--api-token-file", spaced.to_str().unwrap()]);
     assert_refused(&ended, 1, &["--api-token-file", "other characters"]);
     assert_refused(&run(&["--require-token"]), 2, &["--jwt-secret-file"]);

@@ -68,8 +68,8 @@ pub fn run(
         #[cfg(feature = "config")]
         Request::PrintConfig => print(&options::print_config()),
         #[cfg(feature = "config")]
-        Request::CheckConfig(options, settings) => {
-            check(&options)?;
+        Request::CheckConfig(mut options, settings) => {
+            check(&mut options)?;
             print(&settings);
         }
         Request::Serve(options) => serve(*options)?,
@@ -85,11 +85,13 @@ pub fn complain(error: &Error) {
 
 /// Looks at whatever can be looked at without serving.
 #[cfg(feature = "config")]
-fn check(options: &Options) -> Result<(), Error> {
+fn check(options: &mut Options) -> Result<(), Error> {
     options.check()?;
     page::assets(options.www.as_deref())?;
     #[cfg(feature = "tls")]
     tls(options)?;
+    #[cfg(feature = "site")]
+    read_secrets(options)?;
     Ok(())
 }
 
@@ -101,7 +103,8 @@ fn tls(options: &Options) -> Result<Option<Tls>, TlsError> {
     }
 }
 
-fn serve(options: Options) -> Result<(), Error> {
+#[cfg_attr(not(feature = "site"), expect(unused_mut))]
+fn serve(mut options: Options) -> Result<(), Error> {
     options.check()?;
     // A file that may not grow is an error where it is written.
     flag::register(SIGXFSZ, Arc::default()).map_err(Error::Descriptors)?;
@@ -112,7 +115,7 @@ fn serve(options: Options) -> Result<(), Error> {
     #[cfg(feature = "tls")]
     let tls = tls(&options)?;
     #[cfg(feature = "site")]
-    let options = with_secrets(options)?;
+    read_secrets(&mut options)?;
     let storage = Storage::open(&options)?;
     let scheme = if options.has_tls() { "https" } else { "http" };
     let config = Config {
@@ -155,9 +158,9 @@ fn serve(options: Options) -> Result<(), Error> {
     result.map_err(Error::Run)
 }
 
-/// The options with what is in the files that they name.
+/// Reads the files that the options name.
 #[cfg(feature = "site")]
-fn with_secrets(mut options: Options) -> Result<Options, SecretError> {
+fn read_secrets(options: &mut Options) -> Result<(), SecretError> {
     if let Some(path) = &options.api_token_file {
         let token = secret::read("--api-token-file", path)?;
         let is_text = token.iter().all(u8::is_ascii_graphic);
@@ -168,7 +171,7 @@ fn with_secrets(mut options: Options) -> Result<Options, SecretError> {
     if let Some(path) = &options.jwt_secret_file {
         options.chat.jwt_secret = Some(secret::read("--jwt-secret-file", path)?);
     }
-    Ok(options)
+    Ok(())
 }
 
 /// What is said when a step has been done.
