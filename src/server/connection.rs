@@ -6,6 +6,8 @@ use core::net::IpAddr;
 use super::config::Config;
 use super::timers::Tick;
 use crate::fanout::{Encoding, Subscriber};
+use crate::http::request::Request;
+use crate::http::response::{self, Response};
 use crate::websocket::deflate::Agreement;
 use crate::websocket::message::Receiver;
 
@@ -24,8 +26,7 @@ pub(super) struct Connection {
     pub(super) address: IpAddr,
     /// There were too many of its address when it came.
     pub(super) is_unwelcome: bool,
-    /// The handler is making an answer: nothing more is taken until then.
-    pub(super) is_held: bool,
+    pub(super) awaits: Awaits,
     pub(super) last_received: Tick,
     /// Messages dropped that the handler was not told of.
     pub(super) dropped: u32,
@@ -85,10 +86,6 @@ pub(super) enum Phase {
         since: Tick,
         /// The peer, if it is a proxy that tells whom each of them comes from.
         proxy: Option<IpAddr>,
-        /// How many bytes the request has whose body is awaited; else 0.
-        awaited_bytes: usize,
-        /// The request that the handler is making an answer to.
-        asked: Option<Asked>,
     },
     /// The handler has it.
     Open {
@@ -103,12 +100,48 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// What of a request decides how its answer is written.
+/// What has to come before a connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) keep_alive: bool,
-    /// By anything but HEAD.
-    pub(super) with_body: bool,
+pub(super) enum Awaits {
+    Nothing,
+    /// The rest of the body of the request whose head has come.
+    Body,
+    /// The handler's response to a request: nothing more is taken until then.
+    Response(Asked),
+    /// That the handler lets go of it: nothing more is taken until then.
+    Release,
+}
+
+/// What of a request decides how its response is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Whole, and the connection goes on.
+    Whole,
+    /// The same without a body, as for HEAD.
+    Head,
+    /// Whole, and the connection ends.
+    WholeAndClose,
+    /// The same without a body.
+    HeadAndClose,
+}
+
+impl Asked {
+    pub(super) fn by(request: &Request<'_>) -> Self {
+        match (request.method, request.keep_alive()) {
+            ("HEAD", true) => Asked::Head,
+            ("HEAD", false) => Asked::HeadAndClose,
+            (_, true) => Asked::Whole,
+            (_, false) => Asked::WholeAndClose,
+        }
+    }
+
+    /// Has a response answer it.
+    pub(super) fn shape(self, response: &mut Response<'_>) {
+        response.body_is_sent &= matches!(self, Asked::Whole | Asked::WholeAndClose);
+        if matches!(self, Asked::WholeAndClose | Asked::HeadAndClose) {
+            response.connection = response::Connection::Close;
+        }
+    }
 }
 
 /// Where the heartbeat stands.
@@ -148,18 +181,13 @@ impl Connection {
     pub(super) fn new(generation: u32, address: IpAddr, proxy: Option<IpAddr>, now: Tick) -> Self {
         Connection {
             generation,
-            phase: Phase::Handshake {
-                since: now,
-                proxy,
-                awaited_bytes: 0,
-                asked: None,
-            },
+            phase: Phase::Handshake { since: now, proxy },
             subscriber: Subscriber::default(),
             deflate: None,
             held: Held::default(),
             address,
             is_unwelcome: false,
-            is_held: false,
+            awaits: Awaits::Nothing,
             last_received: now,
             dropped: 0,
             blocked_since: None,
@@ -178,6 +206,11 @@ impl Connection {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open { .. })
+    }
+
+    /// Whether nothing more is taken from it for now.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.awaits, Awaits::Response(_) | Awaits::Release)
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -215,7 +248,7 @@ impl Connection {
             _ => now,
         };
         self.subscriber.end();
-        self.is_held = false;
+        self.awaits = Awaits::Nothing;
         self.phase = Phase::Closing { since, step };
     }
 
@@ -259,14 +292,14 @@ impl Connection {
         };
         match &self.phase {
             // While an answer is made or on its way the next request cannot be late.
-            Phase::Handshake { .. } if self.is_held || self.subscriber.private_bytes() > 0 => {
+            Phase::Handshake { .. } if self.is_held() || self.subscriber.private_bytes() > 0 => {
                 (stall, Due::Stall)
             }
             Phase::Handshake { since, .. } => {
                 (since.after(config.handshake_timeout), Due::Handshake)
             }
             // What it may have said since is not read.
-            Phase::Open { .. } if self.is_held => (stall, Due::Stall),
+            Phase::Open { .. } if self.is_held() => (stall, Due::Stall),
             Phase::Open {
                 unfinished_since,
                 ping,
@@ -288,5 +321,16 @@ impl Connection {
             Phase::Closing { since, .. } => (since.after(config.close_timeout), Due::Closing),
             Phase::Ended => (Tick::NEVER, Due::Closing),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What most of an idle connection is.
+    #[test]
+    fn connection_is_no_larger_than_it_was() {
+        assert!(size_of::<Connection>() <= 112);
     }
 }

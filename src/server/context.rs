@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::connection::Awaits;
 use super::handler::ConnectionId;
 use super::hub::Hub;
 use crate::fanout::Topic;
@@ -120,7 +121,7 @@ impl Context<'_> {
     #[must_use]
     pub fn address(&self, id: ConnectionId) -> Option<IpAddr> {
         let connection = self.hub.connections.get(id.index())?;
-        let is_there = connection.is_open() || connection.is_asking();
+        let is_there = connection.is_open() || matches!(connection.awaits, Awaits::Response(_));
         (connection.generation == id.generation && is_there).then_some(connection.address)
     }
 }

@@ -161,7 +161,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if connection.is_ended() || self.hub.fanout.is_over_bound(&connection.subscriber) {
             return;
         }
-        if connection.io.paused && !connection.is_held {
+        if connection.io.paused && !connection.is_held() {
             self.hub.mark_ready(index);
         }
     }
@@ -170,7 +170,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     fn flushed(&mut self, index: u32, now: Tick) {
         let connection = &mut self.hub.connections[index as usize];
         match &mut connection.phase {
-            Phase::Handshake { since, proxy, .. } => {
+            Phase::Handshake { since, proxy } => {
                 // The next request gets a time of its own, and may be anybody's.
                 *since = now;
                 if let Some(proxy) = *proxy {

@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::addresses::Addresses;
 use super::config::Config;
-use super::connection::{Connection, Phase, Ping};
+use super::connection::{Awaits, Connection, Phase, Ping};
 use super::handler::ConnectionId;
 use super::timers::{Tick, Timers};
 use crate::fanout::{Encoding, Fanout, Topic};
@@ -251,13 +251,13 @@ impl Hub {
 
     pub(super) fn hold(&mut self, id: ConnectionId) {
         if let Some(connection) = self.open(id) {
-            connection.is_held = true;
+            connection.awaits = Awaits::Release;
         }
     }
 
     pub(super) fn release(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.open(id).filter(|connection| connection.is_held) {
-            connection.is_held = false;
+        if let Some(connection) = self.open(id).filter(|connection| connection.is_held()) {
+            connection.awaits = Awaits::Nothing;
             if connection.io.paused {
                 self.mark_ready(id.index);
             }

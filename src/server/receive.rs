@@ -107,7 +107,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// sent to it, or the handler held it.
     fn resume(&mut self, index: u32) {
         let connection = &mut self.hub.connections[index as usize];
-        if !connection.is_held && !self.hub.fanout.is_over_bound(&connection.subscriber) {
+        if !connection.is_held() && !self.hub.fanout.is_over_bound(&connection.subscriber) {
             connection.io.paused = false;
             let mut held = connection.held.take();
             self.take_in_all(index, &mut held, 0);
@@ -140,7 +140,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             let step = match &connection.phase {
                 Phase::Ended => return,
                 Phase::Closing { step, .. } if !matches!(step, Closing::AwaitingClose(_)) => return,
-                _ if over_bound || connection.is_held => {
+                _ if over_bound || connection.is_held() => {
                     connection.io.paused = true;
                     Taken::Incomplete(0)
                 }

@@ -1,8 +1,10 @@
 //! From a request to its answer: an upgrade, what the handler answers, a page.
 
+use core::mem;
+
 use log::{debug, info};
 
-use super::connection::{Asked, Connection, Phase};
+use super::connection::{Asked, Awaits, Phase};
 use super::context::Context;
 use super::core::Core;
 use super::handler::{ConnectionId, Handler, Opening};
@@ -14,7 +16,7 @@ use crate::http::date::HttpDate;
 use crate::http::forwarded;
 use crate::http::refusal::Refusal;
 use crate::http::request::{Body, Limits, Request, is_worth_parsing};
-use crate::http::response::{self, Response, Status};
+use crate::http::response::{Response, Status};
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::handshake;
 
@@ -26,10 +28,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             max_head_bytes: self.hub.config.max_head_bytes,
             max_headers: self.hub.config.max_headers,
         };
-        match self.hub.connections[index as usize].awaited_bytes() {
-            0 if !is_worth_parsing(input, tried, &limits) => return Taken::Incomplete(0),
-            awaited if input.len() < awaited => return Taken::Incomplete(0),
-            _ => {}
+        let awaits_body = self.hub.connections[index as usize].awaits == Awaits::Body;
+        if !awaits_body && !is_worth_parsing(input, tried, &limits) {
+            return Taken::Incomplete(0);
         }
         let (mut request, head_bytes) = match Request::parse_head(input, &limits) {
             Ok(None) => return Taken::Incomplete(0),
@@ -42,8 +43,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         let with_body = request.method != "HEAD";
         match self.answer(index, &mut request, &input[head_bytes..]) {
             Ok(Answered::Whole(body_bytes)) => Taken::Bytes(head_bytes + body_bytes),
-            Ok(Answered::Awaits(body_bytes)) => {
-                self.await_body(index, head_bytes + body_bytes, &request);
+            Ok(Answered::Awaits) => {
+                self.await_body(index, &request);
                 Taken::Incomplete(0)
             }
             Err(refusal) => {
@@ -74,22 +75,16 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             let text = "Too many connections from this address: close some first.";
             return Err(Refusal::new(Status::TooManyRequests, text));
         }
-        let asked = Asked {
-            keep_alive: request.keep_alive(),
-            with_body: request.method != "HEAD",
-        };
+        let asked = Asked::by(request);
         let base_path = &*self.hub.config.base_path;
         match request.path.strip_prefix(base_path) {
             Some(path) if path.starts_with('/') => request.path = path,
             Some("") => {
                 request.refuse_body()?;
                 let mut response = assets::into_folder(request.path);
-                response.body_is_sent = asked.with_body;
-                if !asked.keep_alive {
-                    response.connection = response::Connection::Close;
-                }
-                let bytes = self.hub.write(&response);
-                self.hub.send_response(index, &bytes, !asked.keep_alive);
+                asked.shape(&mut response);
+                let (bytes, closes) = (self.hub.write(&response), response.connection.closes());
+                self.hub.send_response(index, &bytes, closes);
                 return Ok(Answered::Whole(0));
             }
             _ => {
@@ -114,7 +109,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if let Some(max_body_bytes) = self.handler.takes(request)? {
             let body_bytes = body_bytes(request, max_body_bytes)?;
             let Some(body) = rest.get(..body_bytes) else {
-                return Ok(Answered::Awaits(body_bytes));
+                return Ok(Answered::Awaits);
             };
             if let Some(id) = self.hub.ask(index, asked) {
                 let mut cx = Context { hub: &mut self.hub };
@@ -138,16 +133,12 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     }
 
     /// The body of a request is still on its way.
-    fn await_body(&mut self, index: u32, bytes: usize, request: &Request<'_>) {
+    fn await_body(&mut self, index: u32, request: &Request<'_>) {
         let connection = &mut self.hub.connections[index as usize];
-        if let Phase::Handshake { awaited_bytes, .. } = &mut connection.phase
-            && *awaited_bytes == 0
-        {
-            *awaited_bytes = bytes;
-            // RFC 9110 §10.1.1
-            if request.has_token("expect", "100-continue") {
-                self.hub.queue(index, b"HTTP/1.1 100 Continue\r\n\r\n", &[]);
-            }
+        let before = mem::replace(&mut connection.awaits, Awaits::Body);
+        // RFC 9110 §10.1.1
+        if before != Awaits::Body && request.has_token("expect", "100-continue") {
+            self.hub.queue(index, b"HTTP/1.1 100 Continue\r\n\r\n", &[]);
         }
     }
 
@@ -188,8 +179,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 enum Answered {
     /// It was answered, or will be. So many bytes of body belong to it.
     Whole(usize),
-    /// They have not all come.
-    Awaits(usize),
+    /// Its body has not all come.
+    Awaits,
 }
 
 /// How many bytes of body follow a head.
@@ -236,16 +227,7 @@ impl Hub {
     /// Takes nothing more from a connection until its request is answered.
     fn ask(&mut self, index: u32, request: Asked) -> Option<ConnectionId> {
         let connection = self.connections.get_mut(index as usize)?;
-        if let Phase::Handshake {
-            awaited_bytes,
-            asked,
-            ..
-        } = &mut connection.phase
-        {
-            *awaited_bytes = 0;
-            *asked = Some(request);
-            connection.is_held = true;
-        }
+        connection.awaits = Awaits::Response(request);
         self.id(index)
     }
 
@@ -254,39 +236,21 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(id.index()) else {
             return;
         };
-        let Phase::Handshake { asked, .. } = &mut connection.phase else {
+        let Awaits::Response(asked) = connection.awaits else {
             return;
         };
-        let Some(asked) = asked.take_if(|_| connection.generation == id.generation) else {
+        if connection.generation != id.generation {
             return;
-        };
-        connection.is_held = false;
-        let is_paused = connection.io.paused;
-        response.body_is_sent &= asked.with_body;
-        if !asked.keep_alive {
-            response.connection = response::Connection::Close;
         }
+        connection.awaits = Awaits::Nothing;
+        let is_paused = connection.io.paused;
+        asked.shape(&mut response);
         let bytes = self.write(&response);
         self.send_response(id.index, &bytes, response.connection.closes());
         if is_paused {
             self.mark_ready(id.index);
         }
         self.schedule(id.index);
-    }
-}
-
-impl Connection {
-    /// Whether the handler is making an answer to its request.
-    pub(super) fn is_asking(&self) -> bool {
-        matches!(self.phase, Phase::Handshake { asked: Some(_), .. })
-    }
-
-    /// How many bytes the request has whose head has come; else 0.
-    fn awaited_bytes(&self) -> usize {
-        match self.phase {
-            Phase::Handshake { awaited_bytes, .. } => awaited_bytes,
-            _ => 0,
-        }
     }
 }
 
