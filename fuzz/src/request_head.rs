@@ -4,7 +4,7 @@
 //! by its second; the head follows.
 
 use veche::http::refusal::Refusal;
-use veche::http::request::{Limits, Request, Version, is_token, is_worth_parsing};
+use veche::http::request::{Body, Limits, Request, Version, is_token, is_worth_parsing};
 use veche::websocket::handshake;
 
 use super::server_stream;
@@ -60,7 +60,21 @@ struct Head {
 }
 
 fn parse(input: &[u8], limits: &Limits) -> Parsed {
-    match Request::parse(input, limits) {
+    let parsed = Request::parse(input, limits);
+    // A body is all that one takes and the other does not.
+    match (&parsed, Request::parse_head(input, limits)) {
+        (Ok(one), Ok(other)) => {
+            assert_eq!(one.is_some(), other.is_some());
+            assert!(other.is_none_or(|(head, _)| head.body() == Body::Absent));
+        }
+        (Err(refusal), Ok(Some((head, _)))) => {
+            assert_ne!(head.body(), Body::Absent);
+            assert!(matches!(refusal.status.number(), 405 | 413));
+        }
+        (Err(one), Err(other)) => assert_eq!(*one, other),
+        (parsed, _) => panic!("only with a body: {parsed:?}"),
+    }
+    match parsed {
         Ok(None) => Parsed::Partial { tried: input.len() },
         Ok(Some((request, bytes))) => Parsed::Head(own(&request, bytes)),
         Err(refusal) => Parsed::Refused(refusal),
