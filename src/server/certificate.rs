@@ -13,7 +13,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{InconsistentKeys, ServerConfig, ServerConnection};
 
-use super::stream::Greeter;
+use super::stream::{Greeter, Stream};
 use super::tls::TlsStream;
 
 /// What a server needs to speak TLS 1.2 and 1.3 (RFC 5246, RFC 8446).
@@ -46,14 +46,24 @@ impl Tls {
             config,
         })
     }
+
+    /// A connection that speaks TLS with what was read last.
+    pub(super) fn session(&self) -> io::Result<ServerConnection> {
+        ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn socket(&mut self) -> &mut TcpStream {
+        self.transport()
+    }
 }
 
 impl Greeter for Tls {
-    type Stream = TlsStream;
+    type Stream = TlsStream<TcpStream>;
 
-    fn greet(&self, socket: TcpStream) -> io::Result<TlsStream> {
-        let session = ServerConnection::new(Arc::clone(&self.config));
-        Ok(TlsStream::new(socket, session.map_err(io::Error::other)?))
+    fn greet(&self, socket: TcpStream) -> io::Result<Self::Stream> {
+        TlsStream::new(socket, self)
     }
 
     fn reload(&mut self) {

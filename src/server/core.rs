@@ -115,6 +115,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         else {
             return;
         };
+        if writable && let Some(transport) = &mut self.transports[place] {
+            transport.writable();
+        }
         let io = &mut connection.io;
         io.read_to_end |= is_closed;
         io.readable |= readable || is_closed;

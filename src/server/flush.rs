@@ -81,11 +81,11 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     let (position, rest) = tape.advance(member.position, written);
                     connection.subscriber.push_torn(rest);
                     member.position = position;
-                    connection.block(now, written > 0);
+                    connection.block(now);
                     blocked.push(member.key);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    connection.block(now, false);
+                    connection.block(now);
                     blocked.push(member.key);
                 }
                 // The flush of this connection alone meets it again.
@@ -134,11 +134,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if !connection.io.writable {
             return;
         }
-        let mut written = 0;
         let flushed = fanout.flush(&mut connection.subscriber, WRITE_BUDGET_BYTES, |slices| {
-            let bytes = transport.write(slices)?;
-            written += bytes;
-            Ok(bytes)
+            transport.write(slices)
         });
         match flushed {
             Ok(Flushed::All) => {
@@ -150,7 +147,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 self.hub.mark_dirty(index);
             }
             Ok(Flushed::Blocked) => {
-                connection.block(now, written > 0);
+                connection.block(now);
                 self.hub.schedule(index);
             }
             Err(_) => self.hub.end(index, "writing failed"),
@@ -198,12 +195,11 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 }
 
 impl Connection {
-    /// The peer takes no more for now.
-    fn block(&mut self, now: Tick, has_taken_some: bool) {
+    /// The peer takes no more for now. Up to now it did, or an event had not told
+    /// so, even where the transport took what was its own before.
+    fn block(&mut self, now: Tick) {
         self.io.writable = false;
-        if has_taken_some || self.blocked_since.is_none() {
-            self.blocked_since = Some(now);
-        }
+        self.blocked_since = Some(now);
     }
 }
 

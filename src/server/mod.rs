@@ -38,6 +38,8 @@ pub use self::core::Core;
 pub use self::handler::{ConnectionId, Handler, Opening};
 pub use self::listen::{ListenError, Listener, Step, listen, listen_unix};
 pub use self::poll::{Handle, Server};
+#[cfg(feature = "tls")]
+pub use self::tls::TlsStream;
 pub use self::transport::{Clock, Transport};
 pub use self::usage::Usage;
 pub use crate::fanout::Topic;

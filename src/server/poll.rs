@@ -19,7 +19,7 @@ use super::handler::Handler;
 use super::listen::{Listener, listen};
 #[cfg(feature = "chat")]
 use super::signals::{Signal, Signals};
-use super::stream::{Greeter, Plain, Stream, SystemClock};
+use super::stream::{Greeter, Plain, SystemClock};
 #[cfg(feature = "tls")]
 use crate::http::origin::Scheme;
 use crate::websocket::close::{Close, CloseCode};
@@ -194,14 +194,10 @@ impl Server {
                         door.iter_mut().for_each(|door| door.knock(listener));
                     }
                     Token(place) => {
-                        let is_writable = event.is_writable();
-                        if is_writable && let Some(stream) = core.transport(place) {
-                            stream.writable();
-                        }
                         core.event(
                             place,
                             event.is_readable(),
-                            is_writable,
+                            event.is_writable(),
                             event.is_read_closed() || event.is_error(),
                         );
                     }

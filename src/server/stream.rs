@@ -24,9 +24,6 @@ pub(super) trait Greeter {
 /// A transport over a socket.
 pub(super) trait Stream: Transport {
     fn socket(&mut self) -> &mut TcpStream;
-
-    /// The socket may take something: what the stream itself has to say.
-    fn writable(&mut self) {}
 }
 
 /// Streams that are the sockets themselves.

@@ -28,6 +28,10 @@ pub trait Transport {
     /// connection.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// An event has said that something may be written: what the transport itself
+    /// still has to write.
+    fn writable(&mut self) {}
+
     /// Tells the peer that nothing more will be written.
     ///
     /// # Errors
