@@ -2,6 +2,8 @@
 //! before.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "common/world.rs"]
 mod world;
 

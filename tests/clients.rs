@@ -6,6 +6,9 @@
 
 #[cfg(feature = "chat")]
 mod common;
+#[cfg(feature = "chat")]
+#[path = "common/ends.rs"]
+mod ends;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};

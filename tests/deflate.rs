@@ -3,6 +3,8 @@
 #![cfg(feature = "deflate")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "common/world.rs"]
 mod world;
 

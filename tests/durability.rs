@@ -19,6 +19,8 @@ mod common;
 mod crashes;
 #[path = "durability/disks.rs"]
 mod disks;
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "durability/files.rs"]
 mod files;
 #[path = "durability/guest.rs"]

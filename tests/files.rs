@@ -9,6 +9,8 @@
 #![cfg(feature = "chat")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "files/fetching.rs"]
 mod fetching;
 #[path = "files/quota.rs"]

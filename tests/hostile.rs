@@ -21,6 +21,8 @@ mod common;
 #[cfg(all(feature = "chat", target_os = "linux"))]
 #[path = "hostile/crowds.rs"]
 mod crowds;
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "hostile/floods.rs"]
 mod floods;
 #[path = "hostile/frames.rs"]

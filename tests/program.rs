@@ -2,6 +2,8 @@
 #![cfg(feature = "chat")]
 
 mod common;
+#[path = "common/ends.rs"]
+mod ends;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

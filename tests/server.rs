@@ -1,11 +1,14 @@
 //! The server's core in memory: phases, deadlines, bounds.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "common/world.rs"]
 mod world;
 
 use std::time::Duration;
 
+use ends::is_over_tls;
 use tungstenite::Message as Frame;
 use veche::http::assets::Embedded;
 use veche::http::origin::Origins;
@@ -221,7 +224,9 @@ fn time_to_answer_a_ping_counts_from_when_it_was_written() {
     client.set_capacity(Some(1));
     world.advance(seconds(26));
     client.set_capacity(Some(0));
-    assert_eq!(client.read(), [0x89], "half of a ping");
+    // Of a record nothing is known before it is whole.
+    let half = if is_over_tls() { 0 } else { 1 };
+    assert_eq!(client.read(), [0x89][..half], "half of a ping");
     world.advance(seconds(20));
     client.set_capacity(None);
     world.advance(seconds(9));
@@ -852,17 +857,18 @@ fn page_is_not_cut_off_while_a_slow_peer_reads_it_and_the_next_request_has_its_t
     let mut client = world.accept(HOME);
     client.set_capacity(Some(0));
     client.write(b"GET /a HTTP/1.1\r\nHost: veche\r\n\r\n");
-    let mut bytes = 0;
+    let mut bytes = Vec::new();
     for _ in 0..4 {
         world.advance(seconds(9));
         client.set_capacity(Some(60));
         world.run();
-        bytes += client.read().len();
+        bytes.extend(client.read());
     }
-    assert_eq!(bytes, 240);
+    assert_eq!(client.pipe.written(), 240);
     client.set_capacity(None);
     world.advance(seconds(9));
-    assert!(client.read().ends_with(b"\r\n\r\na") && !client.is_gone());
+    bytes.extend(client.read());
+    assert!(bytes.ends_with(b"\r\n\r\na") && !client.is_gone());
     world.advance(seconds(2));
     assert!(client.is_gone());
 

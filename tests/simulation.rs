@@ -8,6 +8,8 @@
 //! VECHE_SEED=17 cargo test --test simulation -- --nocapture         # one, told in full
 //! VECHE_SEED=17 VECHE_SEEDS=100 cargo test --test simulation        # a hundred from 17 on
 //! ```
+//!
+//! The lines of every fourth seed carry TLS; with `VECHE_TLS=1` those of all do.
 #![cfg(feature = "chat")]
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::print_stderr)]
 
@@ -15,6 +17,8 @@
 mod client;
 #[path = "simulation/deflate.rs"]
 mod deflate;
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "simulation/frames.rs"]
 mod frames;
 #[path = "simulation/hearing.rs"]
@@ -29,6 +33,8 @@ mod plan;
 mod rest;
 #[path = "simulation/scene.rs"]
 mod scene;
+#[path = "simulation/tls.rs"]
+mod tls;
 #[path = "simulation/town.rs"]
 mod town;
 #[path = "simulation/view.rs"]
@@ -57,7 +63,7 @@ fn number(name: &str) -> Option<u64> {
 fn everybody_gets_everything_once_and_in_order_whatever_happens() {
     let (first, count) = match (number("VECHE_SEED"), number("VECHE_SEEDS")) {
         (Some(seed), None) => {
-            Town::new(Scene::new(seed, true, false)).live();
+            Town::new(Scene::new(seed, true, false), is_over_tls(seed)).live();
             return;
         }
         (first, count) => (first.unwrap_or(0), count.unwrap_or(DEFAULT_SEEDS)),
@@ -70,10 +76,16 @@ fn everybody_gets_everything_once_and_in_order_whatever_happens() {
             if seed >= first + count || failed.load(Ordering::Relaxed) >= MAX_FAILURES {
                 return;
             }
-            if catch_unwind(|| Town::new(Scene::new(seed, false, false)).live()).is_err() {
+            let live = || Town::new(Scene::new(seed, false, false), is_over_tls(seed)).live();
+            if catch_unwind(live).is_err() {
                 failed.fetch_add(1, Ordering::Relaxed);
+                let tls = if ends::is_over_tls() {
+                    "VECHE_TLS=1 "
+                } else {
+                    ""
+                };
                 eprintln!(
-                    "to replay: VECHE_SEED={seed} cargo test --test simulation -- --nocapture"
+                    "to replay: {tls}VECHE_SEED={seed} cargo test --test simulation -- --nocapture"
                 );
             }
         }
@@ -95,11 +107,16 @@ fn seed_determines_every_byte() {
     for seed in 0..20 {
         let live = || {
             let scene = Scene::new(seed, false, true);
-            Town::new(scene.clone()).live();
+            Town::new(scene.clone(), is_over_tls(seed)).live();
             scene.take_trace()
         };
         assert!(live() == live(), "seed {seed}");
     }
+}
+
+/// Whether the lines of a seed carry TLS.
+fn is_over_tls(seed: u64) -> bool {
+    cfg!(feature = "tls") && (seed % 4 == 3 || ends::is_over_tls())
 }
 
 /// So many failures are enough to look at.

@@ -3,21 +3,25 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "tls/identity.rs"]
-mod identity;
+#[path = "common/ends.rs"]
+mod ends;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::{DEADLINE, Line, Program, run};
-use identity::{Identity, Socket, connect, over};
+use common::{DEADLINE, Line, Program, command, run};
+use ends::identity::Identity;
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{HandshakeKind, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, StreamOwned, SupportedProtocolVersion,
+};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket as Socket2, Type};
 use tungstenite::{Message, WebSocket};
@@ -294,6 +298,65 @@ fn last_bytes_before_the_end_reach_a_slow_reader() {
     assert!(response.ends_with(&page), "{} bytes", response.len());
 }
 
+#[test]
+fn goodbye_is_answered_with_one_even_where_nothing_was_asked() {
+    let identity = Identity::new();
+    let program = identity.start(&[]);
+    for version in [&TLS12, &TLS13] {
+        let mut stream = connect(&identity.config(version, b"http/1.1"), program.address());
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        stream.conn.send_close_notify();
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        assert!(matches!(stream.read(&mut [0]), Ok(0)), "{version:?}");
+    }
+}
+
+#[test]
+fn what_came_before_a_broken_record_counts() {
+    let identity = Identity::new();
+    let program = identity.start(&[]);
+    let mut bob = identity.chat(&program, "Bob", &TLS13);
+    for (version, name) in [(&TLS12, "Ann"), (&TLS13, "Eve")] {
+        let mut client = identity.chat(&program, name, version);
+        let Socket { conn, sock } = client.get_mut();
+        let last = json!({"type": "message", "room": "lobby", "cid": "a", "text": name});
+        let last = last.to_string();
+        // A text masked with zeros (RFC 6455 §5.2).
+        let length = 0x80 | u8::try_from(last.len()).unwrap();
+        let frame = [&[0x81, length, 0, 0, 0, 0], last.as_bytes()].concat();
+        let mut sent = Vec::new();
+        conn.writer().write_all(&frame).unwrap();
+        conn.write_tls(&mut sent).unwrap();
+        sent.extend(BROKEN_RECORD);
+        sock.write_all(&sent).unwrap();
+        assert_eq!(hear(&mut bob, "message")["text"], name);
+        while client.read().is_ok() {}
+    }
+}
+
+#[test]
+fn broken_record_behind_the_end_disturbs_nobody() {
+    let identity = Identity::new();
+    let program = identity.start(&[]);
+    for version in [&TLS12, &TLS13] {
+        let mut client = identity.chat(&program, &format!("{version:?}"), version);
+        client.close(None).unwrap();
+        while !client.read().unwrap().is_close() {}
+        client.get_mut().sock.write_all(&BROKEN_RECORD).unwrap();
+        drop(client);
+    }
+    let mut bob = identity.chat(&program, "Bob", &TLS13);
+    say(&mut bob, "still here");
+    assert_eq!(hear(&mut bob, "message")["text"], "still here");
+}
+
+/// Of application data that nobody has encrypted.
+const BROKEN_RECORD: [u8; 25] = {
+    let mut record = [b'x'; 25];
+    [record[0], record[1], record[2], record[3], record[4]] = [23, 3, 3, 0, 20];
+    record
+};
+
 /// A server in a thread that sends so many messages as it is asked for.
 fn serve(tls: Tls) -> (SocketAddr, Handle, JoinHandle<io::Result<()>>) {
     let (started, start) = channel();
@@ -336,7 +399,36 @@ fn tells(program: &mut Program, what: &str) {
     });
 }
 
+type Socket = StreamOwned<ClientConnection, TcpStream>;
+
+fn connect(config: &Arc<ClientConfig>, address: SocketAddr) -> Socket {
+    over(
+        config,
+        TcpStream::connect_timeout(&address, DEADLINE).unwrap(),
+    )
+}
+
+fn over(config: &Arc<ClientConfig>, stream: TcpStream) -> Socket {
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    StreamOwned::new(
+        ClientConnection::new(Arc::clone(config), name).unwrap(),
+        stream,
+    )
+}
+
 impl Identity {
+    fn start(&self, arguments: &[&str]) -> Program {
+        let mut command = command();
+        command.args(["--listen", "127.0.0.1:0", "--tls-cert"]);
+        command
+            .arg(self.certificate())
+            .arg("--tls-key")
+            .arg(self.key());
+        Program::start_alone(command.args(arguments))
+    }
+
     /// Somebody in the lobby.
     fn chat(
         &self,

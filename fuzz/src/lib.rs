@@ -20,6 +20,8 @@ mod rfc6455;
 mod rfc7692;
 mod server_stream;
 
+#[path = "../../tests/common/ends.rs"]
+mod ends;
 #[path = "../../tests/common/fanout_model.rs"]
 mod fanout_model;
 #[path = "../../tests/common/world.rs"]

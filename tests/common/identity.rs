@@ -1,47 +1,50 @@
 //! Certificates, and clients that know whom they trust.
-#![allow(unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
-};
-
-use crate::common::{DEADLINE, Program, command};
-
-pub type Socket = StreamOwned<ClientConnection, TcpStream>;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 /// A certificate for localhost, its key, and files with them.
+#[derive(Debug)]
 pub struct Identity {
     pub folder: PathBuf,
     pub trusted: CertificateDer<'static>,
 }
 
 impl Identity {
+    /// One that browsers know, too.
     pub fn new() -> Self {
-        let name = format!(
-            "veche-tls-{}-{:?}",
-            std::process::id(),
-            thread::current().id()
-        );
-        let count = fs::read_dir(std::env::temp_dir()).unwrap().count();
-        let folder = std::env::temp_dir().join(format!("{name}-{count}"));
+        Self::with(&PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// One whose signatures are all of the same length.
+    pub fn of_constant_length() -> Self {
+        Self::with(&PKCS_ED25519)
+    }
+
+    fn with(algorithm: &'static SignatureAlgorithm) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("veche-tls-{}-{count}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let certificate = CertificateParams::new(names).unwrap();
+        let certificate = certificate.self_signed(&key).unwrap();
         let identity = Identity {
             folder,
-            trusted: cert.der().clone(),
+            trusted: certificate.der().clone(),
         };
-        fs::write(identity.certificate(), cert.pem()).unwrap();
-        fs::write(identity.key(), signing_key.serialize_pem()).unwrap();
+        fs::write(identity.certificate(), certificate.pem()).unwrap();
+        fs::write(identity.key(), key.serialize_pem()).unwrap();
         identity
     }
 
@@ -53,28 +56,12 @@ impl Identity {
         self.folder.join("key.pem")
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Program {
-        let mut command = command();
-        command.args(["--listen", "127.0.0.1:0", "--tls-cert"]);
-        command
-            .arg(self.certificate())
-            .arg("--tls-key")
-            .arg(self.key());
-        Program::start_command(command.args(arguments))
-    }
-
     pub fn config(
         &self,
         version: &'static SupportedProtocolVersion,
         alpn: &[u8],
     ) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.trusted.clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-        let builder = builder.with_protocol_versions(&[version]).unwrap();
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![alpn.to_vec()];
-        Arc::new(config)
+        config(&self.trusted, version, alpn)
     }
 }
 
@@ -84,19 +71,17 @@ impl Drop for Identity {
     }
 }
 
-pub fn connect(config: &Arc<ClientConfig>, address: SocketAddr) -> Socket {
-    over(
-        config,
-        TcpStream::connect_timeout(&address, DEADLINE).unwrap(),
-    )
-}
-
-pub fn over(config: &Arc<ClientConfig>, stream: TcpStream) -> Socket {
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    StreamOwned::new(
-        ClientConnection::new(Arc::clone(config), name).unwrap(),
-        stream,
-    )
+/// What a client needs that trusts this certificate.
+pub fn config(
+    trusted: &CertificateDer<'static>,
+    version: &'static SupportedProtocolVersion,
+    alpn: &[u8],
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_protocol_versions(&[version]).unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![alpn.to_vec()];
+    Arc::new(config)
 }

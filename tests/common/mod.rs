@@ -2,9 +2,16 @@
 //!
 //! Nothing here sleeps: whatever is waited for has a deadline, after which the
 //! test fails and shows what the program has said so far.
+//!
+//! With `VECHE_TLS=1` the program speaks TLS, and those who connect to it do so
+//! through a tunnel.
 
 // Each test takes from here what it needs.
 #![allow(dead_code, unreachable_pub)]
+
+#[cfg(feature = "tls")]
+#[path = "tunnel.rs"]
+mod tunnel;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,6 +22,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+#[cfg(feature = "tls")]
+use super::ends;
 
 /// How long anything may take on a machine that is busy with other things.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -74,6 +84,8 @@ pub struct Program {
     lines: Receiver<Line>,
     said: Vec<Line>,
     address: Option<SocketAddr>,
+    #[cfg(feature = "tls")]
+    identity: Option<ends::identity::Identity>,
 }
 
 /// A line that the program has said.
@@ -102,6 +114,28 @@ impl Program {
 
     /// Starts a command that runs the program, and waits until it serves.
     pub fn start_command(command: &mut Command) -> Program {
+        #[cfg(feature = "tls")]
+        if ends::is_over_tls() {
+            return Program::start_tunnel(command);
+        }
+        Program::start_alone(command)
+    }
+
+    /// The same, with a tunnel to it.
+    #[cfg(feature = "tls")]
+    fn start_tunnel(command: &mut Command) -> Program {
+        let identity = ends::identity::Identity::new();
+        command.arg("--tls-cert").arg(identity.certificate());
+        command.arg("--tls-key").arg(identity.key());
+        let mut program = Program::start_alone(command);
+        let config = identity.config(&rustls::version::TLS13, b"http/1.1");
+        program.address = Some(tunnel::open(program.address(), config));
+        program.identity = Some(identity);
+        program
+    }
+
+    /// The same, as it is.
+    pub fn start_alone(command: &mut Command) -> Program {
         let mut program = Program::spawn(command);
         program.address = Some(program.wait_for("the address", address_in));
         program
@@ -136,10 +170,12 @@ impl Program {
             lines,
             said: Vec::new(),
             address: None,
+            #[cfg(feature = "tls")]
+            identity: None,
         }
     }
 
-    /// Where it listens.
+    /// Where to connect to it.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("a program that was waited for")
     }

@@ -1,6 +1,7 @@
 //! A server in memory: the whole core over pipes instead of sockets, with a
 //! clock that stands still until it is told to go on. The clients are
-//! tungstenite's, so that they do not share our mistakes.
+//! tungstenite's, so that they do not share our mistakes. With `VECHE_TLS=1` all
+//! of it goes through TLS, and is counted as it is on the line.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::cell::{Cell, RefCell};
@@ -16,9 +17,11 @@ use tungstenite::{Message, WebSocket};
 use veche::server::{Clock, Core, Transport};
 use veche::{Close, Config, Handler};
 
+use super::ends::{End, Speaker, configs, is_over_tls, serve};
+
 /// A server, and the pipes to its clients.
 pub struct World<H> {
-    pub core: Core<Pipe, FakeClock, H>,
+    pub core: Core<End<Pipe>, FakeClock, H>,
     clock: FakeClock,
     pipes: Vec<Pipe>,
 }
@@ -31,6 +34,10 @@ pub struct Pipe(Rc<RefCell<Both>>);
 struct Both {
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
+    /// What has reached the client and was not looked at yet.
+    heard: VecDeque<u8>,
+    /// The client's side of TLS.
+    speaker: Option<Speaker>,
     /// The client sends nothing more.
     client_done: bool,
     /// The server sends nothing more.
@@ -89,7 +96,12 @@ impl<H: Handler> World<H> {
     pub fn accept(&mut self, address: &str) -> Client {
         let pipe = Pipe::default();
         let address: IpAddr = address.parse().unwrap();
-        let Some(place) = self.core.accept(pipe.clone(), address) else {
+        let end = if is_over_tls() {
+            pipe.shake_hands()
+        } else {
+            End::Plain(pipe.clone())
+        };
+        let Some(place) = self.core.accept(end, address) else {
             pipe.0.borrow_mut().reset = true;
             let (place, socket) = (usize::MAX, None);
             return Client {
@@ -121,9 +133,7 @@ impl<H: Handler> World<H> {
             String::from_utf8_lossy(&head)
         );
         let end = head.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
-        for &byte in head[end..].iter().rev() {
-            client.pipe.0.borrow_mut().to_client.push_front(byte);
-        }
+        client.pipe.0.borrow_mut().heard.extend(&head[end..]);
         client.open();
         client
     }
@@ -232,7 +242,64 @@ impl Transport for Pipe {
     }
 }
 
+impl Both {
+    /// The client says something.
+    fn say(&mut self, bytes: &[u8]) {
+        self.readable = true;
+        match &mut self.speaker {
+            Some(speaker) => {
+                speaker.say(bytes);
+                self.to_server.extend(speaker.sent());
+            }
+            None => self.to_server.extend(bytes),
+        }
+    }
+
+    /// The client takes what has come.
+    fn hear(&mut self) {
+        self.writable |= !self.to_client.is_empty();
+        match &mut self.speaker {
+            Some(speaker) => {
+                let bytes: Vec<u8> = self.to_client.drain(..).collect();
+                self.heard.extend(speaker.hear(&bytes).expect("TLS"));
+                self.to_server.extend(speaker.sent());
+            }
+            None => self.heard.append(&mut self.to_client),
+        }
+    }
+}
+
 impl Pipe {
+    /// Makes the handshake of TLS, which is no part of what is tested; the
+    /// server's end of it.
+    fn shake_hands(&self) -> End<Pipe> {
+        let mut end = serve(self.clone());
+        let mut speaker = Speaker::new(&configs()[1]);
+        while speaker.is_handshaking() {
+            self.0.borrow_mut().to_server.extend(speaker.sent());
+            assert!(
+                end.read(&mut [0; 1_000]).is_err(),
+                "nothing but a handshake"
+            );
+            let bytes: Vec<u8> = self.0.borrow_mut().to_client.drain(..).collect();
+            speaker.hear(&bytes).expect("a handshake");
+        }
+        self.0.borrow_mut().to_server.extend(speaker.sent());
+        assert!(
+            end.read(&mut [0; 1_000]).is_err(),
+            "nothing but a handshake"
+        );
+        let mut both = self.0.borrow_mut();
+        let bytes: Vec<u8> = both.to_client.drain(..).collect();
+        speaker.hear(&bytes).expect("tickets");
+        *both = Both {
+            speaker: Some(speaker),
+            ..Both::default()
+        };
+        drop(both);
+        end
+    }
+
     /// How many bytes the server wrote, in all.
     pub fn written(&self) -> usize {
         self.0.borrow().written
@@ -257,16 +324,15 @@ impl Client {
 
     /// Bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
-        let mut both = self.pipe.0.borrow_mut();
-        both.to_server.extend(bytes);
-        both.readable = true;
+        self.pipe.0.borrow_mut().say(bytes);
     }
 
     /// All bytes that have arrived.
     pub fn read(&mut self) -> Vec<u8> {
         let mut both = self.pipe.0.borrow_mut();
         both.writable = true;
-        both.to_client.drain(..).collect()
+        both.hear();
+        both.heard.drain(..).collect()
     }
 
     pub fn send(&mut self, message: impl Into<Message>) {
@@ -305,6 +371,11 @@ impl Client {
     /// Sends nothing more.
     pub fn finish(&mut self) {
         let mut both = self.pipe.0.borrow_mut();
+        if let Some(mut speaker) = both.speaker.take() {
+            speaker.end();
+            both.to_server.extend(speaker.sent());
+            both.speaker = Some(speaker);
+        }
         both.client_done = true;
         both.readable = true;
     }
@@ -347,19 +418,17 @@ impl Client {
 impl Read for ClientEnd {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut both = self.0.0.borrow_mut();
-        if both.to_client.is_empty() && !both.server_done {
+        both.hear();
+        if both.heard.is_empty() && !both.server_done {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        both.writable = true;
-        both.to_client.read(buffer)
+        both.heard.read(buffer)
     }
 }
 
 impl Write for ClientEnd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut both = self.0.0.borrow_mut();
-        both.to_server.extend(bytes);
-        both.readable = true;
+        self.0.0.borrow_mut().say(bytes);
         Ok(bytes.len())
     }
 

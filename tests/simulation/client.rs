@@ -13,6 +13,7 @@ use super::frames::{self, CLOSE};
 use super::ledger::Ledger;
 use super::line::Line;
 use super::scene::Scene;
+use super::tls::Speaker;
 use super::view::{Standing, View};
 
 /// What the tabs of one person share.
@@ -55,6 +56,8 @@ pub type Parsed = Rc<RefCell<HashMap<(Option<u8>, Vec<u8>), Rc<Value>>>>;
 /// A connection.
 pub struct Link {
     pub line: Rc<RefCell<Line>>,
+    /// Its side of TLS, where the line carries that.
+    pub speaker: Option<Speaker>,
     pub offer: Option<Offer>,
     /// The window of what the server sends compressed, in bits, where that was
     /// agreed upon.
@@ -153,11 +156,11 @@ impl Tab {
     }
 
     /// Begins to speak on a new connection.
-    pub fn connect(&mut self, line: Rc<RefCell<Line>>) {
+    pub fn connect(&mut self, line: Rc<RefCell<Line>>, speaker: Option<Speaker>) {
         let offer = Offer::choose(&self.scene);
-        line.borrow_mut().send(frames::request(offer).as_bytes());
         self.link = Some(Link {
             line,
+            speaker,
             offer,
             window_bits: None,
             phase: Phase::Upgrading,
@@ -168,6 +171,7 @@ impl Tab {
             is_closing: false,
             got_close: false,
         });
+        self.write(frames::request(offer).as_bytes());
         // Some do not wait for the answer to their request.
         if self.scene.chance(30) {
             self.hello();
@@ -248,9 +252,21 @@ impl Tab {
         }
     }
 
-    pub fn write(&self, bytes: &[u8]) {
-        if let Some(link) = &self.link {
-            link.line.borrow_mut().send(bytes);
+    pub fn write(&mut self, bytes: &[u8]) {
+        let Some(link) = &mut self.link else { return };
+        match &mut link.speaker {
+            Some(speaker) => link.line.borrow_mut().send(&speaker.say(bytes)),
+            None => link.line.borrow_mut().send(bytes),
+        }
+    }
+
+    /// Says that it will send nothing more, where there is a way to say so; some
+    /// do not.
+    pub fn end(&mut self) {
+        if let Some(link) = &mut self.link
+            && let Some(speaker) = &mut link.speaker
+        {
+            link.line.borrow_mut().send(&speaker.end());
         }
     }
 

@@ -9,13 +9,19 @@ use serde_json::Value;
 use super::client::{Phase, Request, Tab, To};
 use super::deflate::{MAX_WINDOW_BITS, MIN_DEFLATED_BYTES, Offer, meaning};
 use super::frames::{self, CLOSE, Frame, PING, PONG, TEXT};
+use super::tls::Speaker;
 use super::view::{Standing, Taken, View, string};
 
 impl Tab {
     /// Reads what has come.
     pub fn read(&mut self, bytes: usize) {
         let Some(link) = &mut self.link else { return };
-        let received = link.line.borrow_mut().receive(bytes);
+        let mut received = link.line.borrow_mut().receive(bytes);
+        if let Some(speaker) = &mut link.speaker {
+            let answer;
+            (received, answer) = speaker.hear(&received);
+            link.line.borrow_mut().send(&answer);
+        }
         link.input.extend(received);
         self.take_head();
         while let Some(link) = &mut self.link
@@ -34,6 +40,8 @@ impl Tab {
                 // The client's system closes its side too.
                 let mut line = link.line.borrow_mut();
                 line.client_done = true;
+                let is_told = link.speaker.as_ref().is_none_or(Speaker::is_over);
+                assert!(is_told || !line.is_shut(), "TLS ends with the line alone");
             }
             self.lose();
             self.not_before = self.scene.now() + Duration::from_millis(self.scene.next() % 500);

@@ -10,17 +10,19 @@ use veche::chat::Chat;
 use veche::server::Core;
 
 use super::client::{Identity, Parsed, Phase, Request, Tab, To};
+use super::ends::End;
 use super::ledger::Ledger;
 use super::line::{Line, ServerEnd};
 use super::plan::{Plan, SIDE_ROOMS};
 use super::scene::Scene;
+use super::tls::Tls;
 use super::view::Standing;
 
 /// Everything there is.
 pub struct Town {
     pub scene: Scene,
     pub ledger: Ledger,
-    pub core: Core<ServerEnd, Scene, Chat<Ledger>>,
+    pub core: Core<End<ServerEnd>, Scene, Chat<Ledger>>,
     pub lines: Vec<(usize, Rc<RefCell<Line>>)>,
     pub tabs: Vec<Tab>,
     pub plan: Plan,
@@ -29,10 +31,12 @@ pub struct Town {
     pub is_open: bool,
     /// Turns in a row that were due at once and did nothing.
     pub idle_turns: usize,
+    /// What the lines carry, if they do.
+    pub tls: Option<Tls>,
 }
 
 impl Town {
-    pub fn new(scene: Scene) -> Self {
+    pub fn new(scene: Scene, is_tls: bool) -> Self {
         let plan = Plan::new(&scene);
         scene.tell(format_args!("{plan:?}"));
         if plan.tabs > 40 {
@@ -84,6 +88,7 @@ impl Town {
             next_line: 0,
             is_open: true,
             idle_turns: 0,
+            tls: is_tls.then(Tls::new),
         }
     }
 
@@ -212,7 +217,7 @@ impl Town {
 
     fn connect(&mut self, tab: usize) {
         self.next_line += 1;
-        let mut line = Line::new(self.next_line, &self.scene);
+        let mut line = Line::new(self.next_line, self.tls.is_some(), &self.scene);
         line.chops = self.plan.chops;
         if self.scene.chance(50) {
             line.capacity = self.plan.capacity;
@@ -224,16 +229,21 @@ impl Town {
         } else {
             [10, 0, 0, address[3]]
         };
+        let end = ServerEnd(Rc::clone(&line));
+        let (end, speaker) = match &self.tls {
+            Some(tls) => tls.connect(end, &self.scene),
+            None => (End::Plain(end), None),
+        };
         let place = self
             .core
-            .accept(ServerEnd(Rc::clone(&line)), address.into())
+            .accept(end, address.into())
             .expect("fewer than any address may have");
         let it = &mut self.tabs[tab];
         let number = self.next_line;
         self.scene
             .tell(format_args!("{} gets line {number} at {place}", it.label));
         self.lines.push((place, Rc::clone(&line)));
-        it.connect(line);
+        it.connect(line, speaker);
     }
 
     fn carry(&mut self) {
@@ -282,7 +292,10 @@ impl Town {
                 line.borrow_mut().capacity = scene.pick(&[0, 1_000, usize::MAX]);
                 tab.lose();
             }
-            5 => line.borrow_mut().client_done = true,
+            5 => {
+                tab.end();
+                line.borrow_mut().client_done = true;
+            }
             6 if link.phase != Phase::Upgrading && !link.is_closing => tab.close(),
             7 => line.borrow_mut().capacity = 1 + scene.below(600),
             _ => {}
