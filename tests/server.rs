@@ -3,6 +3,9 @@
 
 #[path = "common/ends.rs"]
 mod ends;
+#[cfg(feature = "tls")]
+#[path = "server/tls.rs"]
+mod tls;
 #[path = "common/world.rs"]
 mod world;
 

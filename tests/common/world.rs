@@ -22,6 +22,8 @@ use super::ends::{End, Speaker, configs, is_over_tls, serve};
 /// A server, and the pipes to its clients.
 pub struct World<H> {
     pub core: Core<End<Pipe>, FakeClock, H>,
+    /// Connections carry TLS.
+    pub is_tls: bool,
     clock: FakeClock,
     pipes: Vec<Pipe>,
 }
@@ -87,6 +89,7 @@ impl<H: Handler> World<H> {
         };
         World {
             core: Core::new(config, clock.clone(), handler),
+            is_tls: is_over_tls(),
             clock,
             pipes: Vec::new(),
         }
@@ -96,7 +99,7 @@ impl<H: Handler> World<H> {
     pub fn accept(&mut self, address: &str) -> Client {
         let pipe = Pipe::default();
         let address: IpAddr = address.parse().unwrap();
-        let end = if is_over_tls() {
+        let end = if self.is_tls {
             pipe.shake_hands()
         } else {
             End::Plain(pipe.clone())
@@ -397,6 +400,11 @@ impl Client {
     /// Whether the server has said that nothing more will come.
     pub fn is_shut(&self) -> bool {
         self.pipe.0.borrow().server_done
+    }
+
+    /// Whether TLS has told that nothing more will come.
+    pub fn has_heard_the_end(&self) -> bool {
+        self.pipe.0.borrow().speaker.as_ref().unwrap().is_over()
     }
 
     /// Whether the server has let go of the connection.
