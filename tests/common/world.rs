@@ -4,9 +4,10 @@
 //! of it goes through TLS, and is counted as it is on the line.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read, Write};
+#[path = "pipe.rs"]
+mod pipe;
+
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,10 +15,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
-use veche::server::{Clock, Core, Transport};
+use veche::server::{Clock, Core};
 use veche::{Close, Config, Handler};
 
-use super::ends::{End, Speaker, configs, is_over_tls, serve};
+use self::pipe::ClientEnd;
+pub use self::pipe::Pipe;
+use super::ends::{End, is_over_tls};
 
 /// A server, and the pipes to its clients.
 pub struct World<H> {
@@ -26,36 +29,6 @@ pub struct World<H> {
     pub is_tls: bool,
     clock: FakeClock,
     pipes: Vec<Pipe>,
-}
-
-/// Both ends of a connection.
-#[derive(Clone, Debug, Default)]
-pub struct Pipe(Rc<RefCell<Both>>);
-
-#[derive(Debug, Default)]
-struct Both {
-    to_server: VecDeque<u8>,
-    to_client: VecDeque<u8>,
-    /// What has reached the client and was not looked at yet.
-    heard: VecDeque<u8>,
-    /// The client's side of TLS.
-    speaker: Option<Speaker>,
-    /// The client sends nothing more.
-    client_done: bool,
-    /// The server sends nothing more.
-    server_done: bool,
-    /// The connection was reset.
-    reset: bool,
-    /// How many bytes may lie on their way to the client.
-    capacity: Option<usize>,
-    /// The server has something to be told.
-    readable: bool,
-    writable: bool,
-    /// How often the server read and wrote.
-    reads: usize,
-    writes: usize,
-    /// How many bytes the server wrote.
-    written: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -71,9 +44,6 @@ pub struct Client {
     pub place: usize,
     socket: Option<WebSocket<ClientEnd>>,
 }
-
-#[derive(Debug)]
-struct ClientEnd(Pipe);
 
 pub const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: veche\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -206,114 +176,6 @@ impl Clock for FakeClock {
     }
 }
 
-impl Transport for Pipe {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut both = self.0.borrow_mut();
-        both.reads += 1;
-        if both.reset {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-        if both.to_server.is_empty() && !both.client_done {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        both.to_server.read(buffer)
-    }
-
-    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut both = self.0.borrow_mut();
-        both.writes += 1;
-        if both.reset {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-        let room = both
-            .capacity
-            .map_or(usize::MAX, |c| c.saturating_sub(both.to_client.len()));
-        if room == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let all = slices.iter().flat_map(|slice| slice.iter().copied());
-        let before = both.to_client.len();
-        both.to_client.extend(all.take(room));
-        let written = both.to_client.len() - before;
-        both.written += written;
-        Ok(written)
-    }
-
-    fn shutdown(&mut self) -> io::Result<()> {
-        self.0.borrow_mut().server_done = true;
-        Ok(())
-    }
-}
-
-impl Both {
-    /// The client says something.
-    fn say(&mut self, bytes: &[u8]) {
-        self.readable = true;
-        match &mut self.speaker {
-            Some(speaker) => {
-                speaker.say(bytes);
-                self.to_server.extend(speaker.sent());
-            }
-            None => self.to_server.extend(bytes),
-        }
-    }
-
-    /// The client takes what has come.
-    fn hear(&mut self) {
-        self.writable |= !self.to_client.is_empty();
-        match &mut self.speaker {
-            Some(speaker) => {
-                let bytes: Vec<u8> = self.to_client.drain(..).collect();
-                self.heard.extend(speaker.hear(&bytes).expect("TLS"));
-                self.to_server.extend(speaker.sent());
-            }
-            None => self.heard.append(&mut self.to_client),
-        }
-    }
-}
-
-impl Pipe {
-    /// Makes the handshake of TLS, which is no part of what is tested; the
-    /// server's end of it.
-    fn shake_hands(&self) -> End<Pipe> {
-        let mut end = serve(self.clone());
-        let mut speaker = Speaker::new(&configs()[1]);
-        while speaker.is_handshaking() {
-            self.0.borrow_mut().to_server.extend(speaker.sent());
-            assert!(
-                end.read(&mut [0; 1_000]).is_err(),
-                "nothing but a handshake"
-            );
-            let bytes: Vec<u8> = self.0.borrow_mut().to_client.drain(..).collect();
-            speaker.hear(&bytes).expect("a handshake");
-        }
-        self.0.borrow_mut().to_server.extend(speaker.sent());
-        assert!(
-            end.read(&mut [0; 1_000]).is_err(),
-            "nothing but a handshake"
-        );
-        let mut both = self.0.borrow_mut();
-        let bytes: Vec<u8> = both.to_client.drain(..).collect();
-        speaker.hear(&bytes).expect("tickets");
-        *both = Both {
-            speaker: Some(speaker),
-            ..Both::default()
-        };
-        drop(both);
-        end
-    }
-
-    /// How many bytes the server wrote, in all.
-    pub fn written(&self) -> usize {
-        self.0.borrow().written
-    }
-
-    /// Whether this is the same connection.
-    pub fn is(&self, other: &Pipe) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
-    }
-}
-
 impl Client {
     /// Speaks WebSocket from here on.
     pub fn open(&mut self) {
@@ -420,28 +282,6 @@ impl Client {
 
     pub fn writes(&self) -> usize {
         self.pipe.0.borrow().writes
-    }
-}
-
-impl Read for ClientEnd {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut both = self.0.0.borrow_mut();
-        both.hear();
-        if both.heard.is_empty() && !both.server_done {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        both.heard.read(buffer)
-    }
-}
-
-impl Write for ClientEnd {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.0.borrow_mut().say(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ fn world() -> World<Puppet> {
 }
 
 #[test]
-fn what_is_left_behind_tiny_records_is_read_without_another_event() {
+fn tiny_records_are_taken_in_turns_and_what_is_left_is_read_without_another_event() {
     let mut world = world();
     let mut client = world.connect(HOME);
     // More on the line than is taken at once.
@@ -21,8 +21,23 @@ fn what_is_left_behind_tiny_records_is_read_without_another_event() {
     for _ in 0..20_000 {
         client.write(b"x");
     }
+    let before = client.reads();
+    world.turn();
+    let reads = client.reads() - before;
+    assert!(reads <= 64, "{reads} reads of 4 KiB in a turn");
     world.run();
     assert_eq!(client.messages(), [Frame::binary([b'x'; 20_000].to_vec())]);
+}
+
+#[test]
+fn what_is_encrypted_ahead_of_a_reader_has_a_bound() {
+    let mut world = world();
+    let mut client = world.connect(HOME);
+    client.set_capacity(Some(0));
+    client.send("x".repeat(1_000_000));
+    world.run();
+    let waiting = world.core.usage().longest_outbox_bytes;
+    assert!(waiting > 900_000, "{waiting} bytes wait");
 }
 
 #[test]

@@ -252,24 +252,6 @@ impl Tab {
         }
     }
 
-    pub fn write(&mut self, bytes: &[u8]) {
-        let Some(link) = &mut self.link else { return };
-        match &mut link.speaker {
-            Some(speaker) => link.line.borrow_mut().send(&speaker.say(bytes)),
-            None => link.line.borrow_mut().send(bytes),
-        }
-    }
-
-    /// Says that it will send nothing more, where there is a way to say so; some
-    /// do not.
-    pub fn end(&mut self) {
-        if let Some(link) = &mut self.link
-            && let Some(speaker) = &mut link.speaker
-        {
-            link.line.borrow_mut().send(&speaker.end());
-        }
-    }
-
     fn cid(&mut self) -> String {
         self.next_cid += 1;
         format!("{}-{}", self.label, self.next_cid)

@@ -1,6 +1,7 @@
 //! TLS on the lines, as clients have it: by hand, in records of any size. Its keys
 //! are random, and determine nothing else.
 
+use super::client::Tab;
 use super::ends::{self, Config, End, configs, serve};
 use super::line::ServerEnd;
 use super::scene::Scene;
@@ -64,5 +65,26 @@ impl Speaker {
     /// Whether the server has said that nothing more will follow.
     pub fn is_over(&self) -> bool {
         self.inner.is_over()
+    }
+}
+
+impl Tab {
+    /// Sends something, over TLS where the line carries that.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let Some(link) = &mut self.link else { return };
+        match &mut link.speaker {
+            Some(speaker) => link.line.borrow_mut().send(&speaker.say(bytes)),
+            None => link.line.borrow_mut().send(bytes),
+        }
+    }
+
+    /// Says that it will send nothing more, where there is a way to say so; some
+    /// do not.
+    pub fn end(&mut self) {
+        if let Some(link) = &mut self.link
+            && let Some(speaker) = &mut link.speaker
+        {
+            link.line.borrow_mut().send(&speaker.end());
+        }
     }
 }
