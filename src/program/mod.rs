@@ -6,6 +6,7 @@
 //! | [`options`] | what was typed, and what it means |
 //! | [`listen`] | the address to listen at |
 //! | [`logging`] | what a line of the log looks like |
+//! | `notify` | how far the program is, for a service manager |
 //! | `output` | standard output and error, which never stop the chat |
 //! | [`page`] | the page: embedded in the program, or from a folder |
 //! | `secret` | files with a secret |
@@ -21,7 +22,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use log::debug;
+use log::{debug, warn};
 use signal_hook::consts::SIGXFSZ;
 use signal_hook::flag;
 
@@ -34,6 +35,7 @@ use crate::server::{Tls, TlsError};
 
 pub mod listen;
 pub mod logging;
+mod notify;
 pub mod options;
 mod output;
 pub mod page;
@@ -62,7 +64,7 @@ pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<(), Error> {
-    match Request::parse(arguments, environment)? {
+    match Request::parse(arguments, &environment)? {
         Request::Help => print(&options::help()),
         Request::Version => print(VERSION),
         #[cfg(feature = "config")]
@@ -72,7 +74,7 @@ pub fn run(
             check(&mut options)?;
             print(&settings);
         }
-        Request::Serve(options) => serve(*options)?,
+        Request::Serve(options) => serve(*options, environment("NOTIFY_SOCKET"))?,
     }
     Ok(())
 }
@@ -103,14 +105,22 @@ fn tls(options: &Options) -> Result<Option<Tls>, TlsError> {
     }
 }
 
+/// Serves, and tells the service manager at `socket`, if there is one.
 #[cfg_attr(not(feature = "site"), expect(unused_mut))]
-fn serve(mut options: Options) -> Result<(), Error> {
+fn serve(mut options: Options, socket: Option<OsString>) -> Result<(), Error> {
     options.check()?;
     // A file that may not grow is an error where it is written.
     flag::register(SIGXFSZ, Arc::default()).map_err(Error::Descriptors)?;
     logging::start(options.log).map_err(Error::Descriptors)?;
     let mut output = Output::new(io::stdout()).map_err(Error::Descriptors)?;
     let mut say = |line: &str| output.line(line.as_bytes());
+    let notify = |state: &str| {
+        if let Some(socket) = &socket
+            && let Err(error) = notify::notify(socket, state)
+        {
+            warn!("the service manager at NOTIFY_SOCKET was not told {state}: {error}");
+        }
+    };
     let assets = page::assets(options.www.as_deref())?;
     #[cfg(feature = "tls")]
     let tls = tls(&options)?;
@@ -152,7 +162,9 @@ fn serve(mut options: Options) -> Result<(), Error> {
     let chat = Chat::new(options.chat, journal, |bytes| {
         getrandom::fill(bytes).expect("a system that had randomness at the start has it always");
     });
+    notify(notify::READY);
     let result = server.run(chat);
+    notify(notify::STOPPING);
     say("Closing connection...");
     say("SERVER STOP");
     result.map_err(Error::Run)
