@@ -11,7 +11,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
-/// A certificate for localhost, its key, and files with them.
+/// A certificate for localhost and the names of the recipes, its key, and files with them.
 #[derive(Debug)]
 pub struct Identity {
     pub folder: PathBuf,
@@ -35,9 +35,9 @@ impl Identity {
         let name = format!("veche-tls-{}-{count}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = ["localhost", "127.0.0.1", "chat.example", "site.example"];
         let key = KeyPair::generate_for(algorithm).unwrap();
-        let certificate = CertificateParams::new(names).unwrap();
+        let certificate = CertificateParams::new(names.map(str::to_owned)).unwrap();
         let certificate = certificate.self_signed(&key).unwrap();
         let identity = Identity {
             folder,

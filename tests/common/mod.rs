@@ -271,6 +271,11 @@ impl Program {
         }
     }
 
+    /// Whether it runs no longer.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
     /// Asks it to stop, and waits until it has.
     pub fn stop(self) -> Ended {
         self.signal("TERM");
