@@ -8,6 +8,7 @@
 //! | `disks` | a disk that is full or slow, a file that goes away |
 //! | `files` | files that cannot be used |
 //! | `pictures` | what people send, and how long it is kept |
+//! | `crowd` | two hundred people behind a proxy while the program is restarted |
 //!
 //! What other programs do with the file is done by Python, which has an SQLite
 //! of its own.
@@ -17,6 +18,8 @@
 mod common;
 #[path = "durability/crashes.rs"]
 mod crashes;
+#[path = "durability/crowd.rs"]
+mod crowd;
 #[path = "durability/disks.rs"]
 mod disks;
 #[path = "common/ends.rs"]
@@ -25,10 +28,16 @@ mod ends;
 mod files;
 #[path = "durability/guest.rs"]
 mod guest;
+#[path = "durability/moments.rs"]
+mod moments;
 #[path = "durability/pictures.rs"]
 mod pictures;
+#[path = "proxies/proxy.rs"]
+mod proxy;
 #[path = "durability/restarts.rs"]
 mod restarts;
+#[path = "durability/tab.rs"]
+mod tab;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -209,6 +209,8 @@ fn connect(address: SocketAddr) -> Result<WebSocket<TcpStream>, Gone> {
 fn gone(error: &Error) -> Gone {
     match error {
         Error::Io(error) if is_end(error.kind()) => Gone(None),
+        // A proxy is there, and nobody behind it.
+        Error::Http(response) if response.status() == 502 => Gone(None),
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Protocol(
