@@ -14,7 +14,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::{Command, id};
 
-use common::{DEADLINE, Program, command, run_command};
+use common::{DEADLINE, Program, Scratch, command, run_command};
 
 #[test]
 fn manager_is_told_when_it_waits_for_connections_and_when_it_stops() {
@@ -77,12 +77,12 @@ fn manager_who_has_no_time_is_not_waited_for() {
 
 #[test]
 fn unit_is_one_that_systemd_understands() {
-    let unit = unit_of(env!("CARGO_BIN_EXE_veche"));
-    let done = systemd_analyze(&["verify", "--man=no"], &unit);
+    let scratch = Scratch::new("service-verify");
+    let verify = |program| systemd_analyze(&["verify", "--man=no"], &unit_of(&scratch, program));
+    let done = verify(env!("CARGO_BIN_EXE_veche"));
     assert!(done.is_empty(), "{done}");
     // It does find what is wrong.
-    let unit = unit_of("/nowhere/veche");
-    let done = systemd_analyze(&["verify", "--man=no"], &unit);
+    let done = verify("/nowhere/veche");
     assert!(done.contains("/nowhere/veche"), "{done}");
 }
 
@@ -90,27 +90,29 @@ fn unit_is_one_that_systemd_understands() {
 /// that it listens at addresses of the network.
 #[test]
 fn unit_is_exposed_to_little() {
-    let unit = unit_of(env!("CARGO_BIN_EXE_veche"));
+    let scratch = Scratch::new("service-security");
+    let unit = unit_of(&scratch, env!("CARGO_BIN_EXE_veche"));
     let told = systemd_analyze(&["security", "--offline=true", "--threshold=15"], &unit);
     assert!(told.contains("Overall exposure level"), "{told}");
 }
 
 #[test]
 fn what_the_unit_starts_serves() {
-    let folder = folder("starts");
+    let scratch = Scratch::new("service-starts");
     let unit = fs::read_to_string(UNIT).unwrap();
     let line = unit
         .lines()
         .find_map(|line| line.strip_prefix("ExecStart="));
+    let folder = scratch.path("");
     let line = line
         .unwrap()
-        .replace("/var/lib/veche", folder.to_str().unwrap());
+        .replace("/var/lib/veche/", folder.to_str().unwrap());
     let line = line.replace("127.0.0.1:7777", "127.0.0.1:0");
     let mut words = line.split(' ');
     assert_eq!(words.next(), Some("/usr/local/bin/veche"));
     let program = Program::start_command(command().args(words));
     assert_eq!(program.get("/").0, 200);
-    assert!(folder.join("veche.db").exists());
+    assert!(scratch.path("veche.db").exists());
     assert_eq!(program.stop().status.code(), Some(0));
     // The status that is not started again.
     assert!(unit.contains("RestartPreventExitStatus=2"));
@@ -125,12 +127,11 @@ fn start(socket: impl AsRef<OsStr>) -> Program {
 }
 
 /// The unit, with another program to start.
-fn unit_of(program: &str) -> PathBuf {
-    let name = program.replace('/', "-");
-    let path = folder(&format!("unit{name}")).join("veche.service");
+fn unit_of(scratch: &Scratch, program: &str) -> PathBuf {
     let unit = fs::read_to_string(UNIT).unwrap();
-    fs::write(&path, unit.replace("/usr/local/bin/veche", program)).unwrap();
-    path
+    let unit = unit.replace("/usr/local/bin/veche", program);
+    scratch.write("veche.service", unit);
+    scratch.path("veche.service")
 }
 
 /// What systemd-analyze says, which says nothing where all is well.
@@ -151,14 +152,6 @@ fn systemd_analyze(arguments: &[&str], unit: &Path) -> String {
 /// Where a socket may be made: its path has to be short.
 fn socket(name: &str) -> PathBuf {
     env::temp_dir().join(format!("veche-{name}-{}", id()))
-}
-
-/// An empty folder.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("service-{name}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/veche.service");
