@@ -3,8 +3,8 @@
 //! lost or there twice.
 //!
 //! ```sh
-//! VECHE_RESTARTS=100 cargo test --test durability crowd
-//! VECHE_SEED=5 cargo test --test durability crowd   # the same moments, as far as can be
+//! VECHE_RESTARTS=100 cargo test --test durability crowd_behind
+//! VECHE_SEED=5 cargo test --test durability crowd_behind   # the same moments, as far as can be
 //! ```
 
 use std::net::SocketAddr;
