@@ -61,23 +61,25 @@ fn caddy_by_path() {
     everything_works(&CADDY_PATH);
 }
 
-/// Where a proxy leaves the path as it is.
+/// As the comments of the recipes have it.
 #[test]
-fn nginx_by_path_that_is_left_there() {
+fn path_that_a_proxy_leaves_there_is_the_base_path() {
     let identity = Identity::new();
-    let program = start(&["--base-path", "/chat"]);
-    let more = [(
-        "proxy_pass http://127.0.0.1:7777/;",
-        "proxy_pass http://{upstream};",
-    )];
-    let (folder, address) = (&identity.folder, program.address());
-    let site = Site {
-        proxy: Proxy::start_with(&NGINX_PATH, folder, address, &more),
-        identity: &identity,
-        recipe: &NGINX_PATH,
-    };
-    site.page_is_served();
-    site.people_chat();
+    for (recipe, text, other) in [
+        (&NGINX_PATH, "//127.0.0.1:7777/;", "//127.0.0.1:7777;"),
+        (&APACHE_PATH, "127.0.0.1:7777/", "127.0.0.1:7777/chat/"),
+        (&CADDY_PATH, "handle_path", "handle"),
+    ] {
+        let program = start(&["--base-path", "/chat"]);
+        let (folder, address) = (&identity.folder, program.address());
+        let site = Site {
+            proxy: Proxy::start_with(recipe, folder, address, &[(text, other)]),
+            identity: &identity,
+            recipe,
+        };
+        site.page_is_served();
+        site.people_chat();
+    }
 }
 
 /// The timeout of the proxies is replaced by one of six seconds.
