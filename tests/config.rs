@@ -2,6 +2,8 @@
 #![cfg(feature = "config")]
 
 mod common;
+#[path = "common/ends.rs"]
+mod ends;
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/ends.rs"]
+mod ends;
 
 use std::fs;
 use std::net::TcpStream;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/ends.rs"]
+mod ends;
 
 use std::fs;
 use std::io::{Read, Write};

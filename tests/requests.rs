@@ -2,6 +2,8 @@
 //! paths below another, what proxies say.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "common/world.rs"]
 mod world;
 

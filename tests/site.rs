@@ -2,6 +2,8 @@
 #![cfg(feature = "site")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "common/world.rs"]
 mod world;
 
