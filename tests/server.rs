@@ -221,6 +221,22 @@ fn any_byte_proves_life() {
 }
 
 #[test]
+fn ping_is_as_often_as_it_is_to_be_whatever_else_takes_longer() {
+    let config = Config {
+        ping_interval: seconds(2),
+        ..Config::default()
+    };
+    let mut world = World::new(config, Puppet::default());
+    let mut client = world.connect(HOME);
+    for _ in 0..5 {
+        world.advance(seconds(3));
+        assert_eq!(client.read(), [0x89, 0], "asked after two seconds");
+        client.write(&[0x8a, 0x80, 0, 0, 0, 0]);
+        world.run();
+    }
+}
+
+#[test]
 fn time_to_answer_a_ping_counts_from_when_it_was_written() {
     let mut world = world();
     let mut client = world.connect(HOME);

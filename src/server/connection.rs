@@ -275,11 +275,13 @@ impl Connection {
         }
     }
 
-    /// Takes note that bytes have arrived: the peer lives.
-    pub(super) fn heard(&mut self, now: Tick) {
+    /// Takes note that bytes have arrived: the peer lives. Whether a ping had asked
+    /// for that, so that the next one may be due sooner than what it waited for.
+    pub(super) fn heard(&mut self, now: Tick) -> bool {
         self.last_received = now;
-        if let Phase::Open { ping, .. } = &mut self.phase {
-            *ping = Ping::Idle;
+        match &mut self.phase {
+            Phase::Open { ping, .. } => mem::replace(ping, Ping::Idle) != Ping::Idle,
+            _ => false,
         }
     }
 

@@ -297,6 +297,7 @@ impl Hub {
         let connection = self.connections.get_mut(index as usize)?;
         connection.open(deflate);
         self.open += 1;
+        self.schedule(index);
         let id = self.id(index)?;
         debug!("connection {id} open");
         Some(id)

@@ -117,7 +117,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     fn take_in(&mut self, index: u32, bytes: &mut [u8]) {
         let now = self.hub.tick();
         let connection = &mut self.hub.connections[index as usize];
-        connection.heard(now);
+        if connection.heard(now) {
+            self.hub.schedule(index);
+        }
+        let connection = &mut self.hub.connections[index as usize];
         if connection.held.is_empty() {
             self.take_in_all(index, bytes, 0);
         } else {
