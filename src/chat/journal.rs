@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::media::Media;
+use crate::server::Histogram;
 
 /// Keeps the entries of all rooms, in order.
 ///
@@ -33,6 +34,11 @@ pub trait Journal {
     fn unload(&mut self, room: &str) {
         let _ = room;
     }
+
+    /// How it does, for those who watch it.
+    fn report(&self) -> Report {
+        Report::default()
+    }
 }
 
 impl<J: Journal + ?Sized> Journal for Box<J> {
@@ -50,6 +56,39 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn unload(&mut self, room: &str) {
         (**self).unload(room);
+    }
+
+    fn report(&self) -> Report {
+        (**self).report()
+    }
+}
+
+/// How a journal does.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// It keeps nothing at the moment, for a reason that is in the log.
+    pub is_failing: bool,
+    /// Jobs that it has not begun.
+    pub waiting: usize,
+    /// What it has written, where it writes.
+    pub commits: Option<Commits>,
+}
+
+/// What a journal has written since it started.
+#[derive(Clone, Debug)]
+pub struct Commits {
+    /// How long it took until entries were kept, in nanoseconds.
+    pub times: Histogram,
+    /// How many were kept at once.
+    pub sizes: Histogram,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Commits {
+            times: Histogram::times(),
+            sizes: Histogram::sizes(),
+        }
     }
 }
 

@@ -36,8 +36,8 @@ use std::sync::Arc;
 use slab::Slab;
 
 pub use journal::{
-    Busy, Draft, Entry, File, FileBytes, Job, Journal, KnownSession, Outcome, Page, Person,
-    SecretHash,
+    Busy, Commits, Draft, Entry, File, FileBytes, Job, Journal, KnownSession, Outcome, Page,
+    Person, Report, SecretHash,
 };
 pub use media::Media;
 pub use settings::Settings;
@@ -69,6 +69,8 @@ pub const SUBPROTOCOL: &str = "veche.v1";
 pub struct Usage {
     /// Rooms in use.
     pub rooms: usize,
+    /// People in rooms, once for each room that they are in.
+    pub members: usize,
     /// Sessions, connected or remembered.
     pub sessions: usize,
     /// Connections that have said hello.
@@ -187,6 +189,7 @@ impl<J: Journal> Chat<J> {
         let is_known = |client: &&Client| matches!(client, Client::Known(_));
         Usage {
             rooms: self.rooms.len(),
+            members: self.rooms.iter().map(|(_, room)| room.members.len()).sum(),
             sessions: self.sessions.len(),
             clients: self.clients.iter().filter(is_known).count(),
             jobs: self.pending.len(),

@@ -144,10 +144,17 @@ impl Fanout {
     }
 
     /// Publishes a frame, given as its header and its payload, to those who
-    /// take this encoding. Without a subscriber it is for nobody.
-    pub fn publish(&mut self, topic: Topic, encoding: Encoding, header: &[u8], payload: &[u8]) {
+    /// take this encoding; returns how many do. Without a subscriber it is for
+    /// nobody.
+    pub fn publish(
+        &mut self,
+        topic: Topic,
+        encoding: Encoding,
+        header: &[u8],
+        payload: &[u8],
+    ) -> usize {
         let Some(&index) = self.by_name.get(&(topic, encoding)) else {
-            return;
+            return 0;
         };
         self.stamp += 1;
         let entry = &mut self.topics[index as usize];
@@ -158,6 +165,7 @@ impl Fanout {
             entry.published = true;
             self.published.push(index);
         }
+        entry.members.len()
     }
 
     /// Queues a private frame, given as its header and its payload. `false`,
@@ -365,7 +373,9 @@ mod tests {
         pacing.record(1_000, Duration::from_millis(4));
         let (mut now, mut due, mut rests) = (Duration::from_secs(1), Vec::new(), 0);
         let publish = |fanout: &mut Fanout, frames| {
-            (0..frames).for_each(|_| fanout.publish(ALL, Encoding::Plain, &[1], b"x"));
+            for _ in 0..frames {
+                fanout.publish(ALL, Encoding::Plain, &[1], b"x");
+            }
         };
         for _ in 0..100 {
             publish(&mut fanout, during_flush);

@@ -23,6 +23,8 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// The version of HTTP.
     pub version: Version,
+    /// The place of the listening socket that it came to: the server's to say.
+    pub listener: u8,
     /// The authority of an absolute-form target.
     authority: Option<&'a str>,
     headers: Vec<httparse::Header<'a>>,
@@ -133,6 +135,7 @@ impl<'a> Request<'a> {
                 0 => Version::Http10,
                 _ => Version::Http11,
             },
+            listener: 0,
             authority: target.authority,
             headers,
             body: Body::Absent,

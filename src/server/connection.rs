@@ -4,6 +4,7 @@ use core::mem;
 use core::net::IpAddr;
 
 use super::config::Config;
+use super::handler::Peer;
 use super::timers::Tick;
 use crate::fanout::{Encoding, Subscriber};
 use crate::http::request::Request;
@@ -84,6 +85,8 @@ pub(super) enum Phase {
     /// HTTP requests are expected, the last of them an upgrade.
     Handshake {
         since: Tick,
+        /// The place of the listening socket that it came to.
+        listener: u8,
         /// The peer, if it is a proxy that tells whom each of them comes from.
         proxy: Option<IpAddr>,
     },
@@ -178,14 +181,18 @@ pub(super) enum Due {
 }
 
 impl Connection {
-    pub(super) fn new(generation: u32, address: IpAddr, proxy: Option<IpAddr>, now: Tick) -> Self {
+    pub(super) fn new(generation: u32, peer: Peer, proxy: Option<IpAddr>, now: Tick) -> Self {
         Connection {
             generation,
-            phase: Phase::Handshake { since: now, proxy },
+            phase: Phase::Handshake {
+                since: now,
+                listener: peer.listener,
+                proxy,
+            },
             subscriber: Subscriber::default(),
             deflate: None,
             held: Held::default(),
-            address,
+            address: peer.address,
             is_unwelcome: false,
             awaits: Awaits::Nothing,
             last_received: now,

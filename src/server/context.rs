@@ -3,7 +3,8 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::connection::Awaits;
+use super::connection::{Awaits, Phase};
+use super::counters::{Counters, Phases};
 use super::handler::ConnectionId;
 use super::hub::Hub;
 use crate::fanout::Topic;
@@ -91,6 +92,32 @@ impl Context<'_> {
     /// Stops the server: every connection is closed with this code.
     pub fn stop(&mut self, code: CloseCode, reason: &str) {
         self.hub.stop = Some((code, reason.to_owned()));
+    }
+
+    /// Whether the server stops.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.hub.is_stopping
+    }
+
+    /// What the server has done since it started.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.hub.counters
+    }
+
+    /// How far the connections have come. Looks at each of them.
+    #[must_use]
+    pub fn phases(&self) -> Phases {
+        let mut phases = Phases::default();
+        for (_, connection) in &self.hub.connections {
+            match connection.phase {
+                Phase::Handshake { .. } => phases.handshake += 1,
+                Phase::Open { .. } => phases.open += 1,
+                Phase::Closing { .. } | Phase::Ended => phases.closing += 1,
+            }
+        }
+        phases
     }
 
     /// Time since the server started. Never goes back, and stands still while

@@ -1,7 +1,6 @@
 //! One turn of the server: what is ready is read, the handler acts, what is due
 //! is done, and everything that waits is written.
 
-use core::net::IpAddr;
 use core::time::Duration;
 
 use log::{debug, info};
@@ -9,7 +8,7 @@ use log::{debug, info};
 use super::config::Config;
 use super::connection::{Connection, Due, Phase, Ping};
 use super::context::Context;
-use super::handler::Handler;
+use super::handler::{Handler, Peer};
 use super::hub::{Hub, Notice};
 use super::timers::Tick;
 use super::transport::{Clock, Transport};
@@ -82,12 +81,14 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     ///
     /// `None`, and the connection is gone, where its address has twice as many
     /// as it may have: those in between are told so.
-    pub fn accept(&mut self, transport: T, address: IpAddr) -> Option<usize> {
-        if self.hub.addresses.is_overrun(address) {
+    pub fn accept(&mut self, transport: T, peer: impl Into<Peer>) -> Option<usize> {
+        let peer = peer.into();
+        if self.hub.addresses.is_overrun(peer.address) {
+            self.hub.counters.dropped += 1;
             return None;
         }
         self.read_clock();
-        let index = self.hub.insert(address) as usize;
+        let index = self.hub.insert(peer) as usize;
         if self.transports.len() <= index {
             self.transports.resize_with(index + 1, || None);
         }
@@ -136,7 +137,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         self.woken = true;
     }
 
-    /// Stops: nothing more is read, and when the handler
+    /// Stops: nothing more is read but small requests, and when the handler
     /// [waits](Handler::is_waiting) for nothing more, every connection is closed
     /// with this code. All that takes [`Config::close_timeout`] at most. A
     /// second call drops what is left.
@@ -153,6 +154,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             timeout => timeout,
         };
         self.stop_by = Some(now.saturating_add(timeout));
+        self.hub.is_stopping = true;
         let (code, reason) = (close.code, close.reason.to_owned());
         self.farewell = Some((code, reason, now.saturating_add(timeout / 2)));
         self.say_farewell();
@@ -175,7 +177,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         }
     }
 
-    /// Whether the last answers are awaited, and nothing is read.
+    /// Whether the last answers are awaited, and no messages are read.
     pub(super) fn is_draining(&self) -> bool {
         self.farewell.is_some()
     }
@@ -208,6 +210,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// that nobody should be found silent in this turn.
     pub fn turn(&mut self, more_events: bool) {
         self.read_clock();
+        let began = self.hub.now;
         self.read_all();
         if core::mem::take(&mut self.woken) {
             self.handler.wake(&mut Context { hub: &mut self.hub });
@@ -244,6 +247,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             let reason = reason.as_str();
             self.stop(Close { code, reason });
         }
+        self.hub.now = self.clock.now() - self.started;
+        self.hub.counters.turns.record_time(self.hub.now - began);
     }
 
     /// How long until the next turn is due without an event; `None` for ever.
@@ -262,7 +267,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.farewell.as_ref().map(|(.., by)| *by),
         ];
         let next = times.into_iter().flatten().min()?;
-        Some(next.saturating_sub(self.clock.now() - self.started))
+        // Read when the last turn ended, or somebody came since.
+        Some(next.saturating_sub(self.hub.now))
+    }
+
+    /// How long ago the last turn ended, or somebody came since.
+    pub(super) fn idle_time(&self) -> Duration {
+        (self.clock.now() - self.started).saturating_sub(self.hub.now)
     }
 
     /// The same moment for everything that happens until the next reading.
@@ -317,6 +328,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                             missed += self.hub.skip(id);
                         }
                         info!("connection {id} is too slow: {missed} frames dropped");
+                        self.hub.counters.lagged += 1;
+                        self.hub.counters.frames_dropped += missed;
                         self.handler.lagged(&mut cx(&mut self.hub), id, missed);
                         self.hub.forget_dropped(id);
                     }

@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Poll, Registry, Token};
 
 use super::core::Core;
-use super::handler::Handler;
+use super::handler::{Handler, Peer};
 use super::listen::{Kind, Listener};
 use super::stream::{Greeter, Stream, SystemClock};
 
@@ -67,7 +67,7 @@ impl Door {
         }
         self.closed_until = None;
         let mut why = None;
-        for (listener, someone_waits) in &mut self.listeners {
+        for (place, (listener, someone_waits)) in self.listeners.iter_mut().enumerate() {
             let mut budget = ACCEPT_BUDGET;
             while *someone_waits && budget > 0 && why.is_none() {
                 budget -= 1;
@@ -80,7 +80,10 @@ impl Door {
                     Ok((stream, address)) => {
                         self.told_why = false;
                         match greeter.greet(stream) {
-                            Ok(stream) => register(core, poll, stream, address),
+                            Ok(stream) => {
+                                let listener = u8::try_from(place).unwrap_or(u8::MAX);
+                                register(core, poll, stream, Peer { address, listener });
+                            }
                             Err(error) => warn!("cannot serve a connection: {error}"),
                         }
                     }
@@ -132,9 +135,10 @@ fn register<S: Stream, H: Handler>(
     core: &mut Core<S, SystemClock, H>,
     poll: &Poll,
     stream: S,
-    address: IpAddr,
+    peer: Peer,
 ) {
-    let Some(place) = core.accept(stream, address) else {
+    let address = peer.address;
+    let Some(place) = core.accept(stream, peer) else {
         return debug!("connection from {address} dropped: too many of that address");
     };
     debug!("connection at {place} from {address}");

@@ -45,7 +45,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             ..
         } = &mut self.hub;
         let transports = &mut self.transports;
-        let mut writes = 0;
+        let (mut writes, mut sent) = (0, 0);
         let mut blocked = Vec::new();
         fanout.walk(topic, |tape, member| {
             let place = member.key as usize;
@@ -72,7 +72,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             let slices = [IoSlice::new(front), IoSlice::new(back)];
             let used = if back.is_empty() { 1 } else { 2 };
             writes += 1;
-            match transport.write(&slices[..used]) {
+            let result = transport.write(&slices[..used]);
+            sent += *result.as_ref().unwrap_or(&0) as u64;
+            match result {
                 Ok(written) if written == front.len() + back.len() => {
                     connection.blocked_since = None;
                     member.position = end;
@@ -100,7 +102,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.hub.schedule(index);
         }
         let ended = self.clock.now();
-        self.pacing.record(writes, ended.saturating_sub(started));
+        let took = ended.saturating_sub(started);
+        self.pacing.record(writes, took);
+        self.hub.counters.flushes.record_time(took);
+        self.hub.counters.bytes_sent += sent;
         self.hub
             .fanout
             .rest(topic, ended - self.started, &self.pacing);
@@ -134,8 +139,11 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         if !connection.io.writable {
             return;
         }
+        let mut written = 0;
         let flushed = fanout.flush(&mut connection.subscriber, WRITE_BUDGET_BYTES, |slices| {
-            transport.write(slices)
+            let bytes = transport.write(slices)?;
+            written += bytes;
+            Ok(bytes)
         });
         match flushed {
             Ok(Flushed::All) => {
@@ -152,6 +160,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             }
             Err(_) => self.hub.end(index, "writing failed"),
         }
+        self.hub.counters.bytes_sent += written as u64;
         let Some(connection) = self.hub.connections.get_mut(index as usize) else {
             return;
         };
@@ -167,7 +176,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     fn flushed(&mut self, index: u32, now: Tick) {
         let connection = &mut self.hub.connections[index as usize];
         match &mut connection.phase {
-            Phase::Handshake { since, proxy } => {
+            Phase::Handshake { since, proxy, .. } => {
                 // The next request gets a time of its own, and may be anybody's.
                 *since = now;
                 if let Some(proxy) = *proxy {

@@ -16,9 +16,9 @@ use crate::websocket::message::Message;
 /// [`Context`]. A closure `FnMut(&mut Context, ConnectionId, Message)` is a
 /// handler that looks at messages only.
 pub trait Handler {
-    /// A request that is no upgrade, judged by its head: how many bytes its body
-    /// may have if it is the handler's to [answer](Handler::request), or `None` if
-    /// it is not, and [`Config::assets`](super::Config::assets) are asked.
+    /// A request, judged by its head: how many bytes its body may have if it is the
+    /// handler's to [answer](Handler::request), or `None` if it is not, and it is an
+    /// upgrade, or [`Config::assets`](super::Config::assets) are asked.
     ///
     /// # Errors
     /// What it is refused with; its body is not taken.
@@ -117,6 +117,23 @@ impl ConnectionId {
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+/// Whom a connection comes from, and where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the peer connects from.
+    pub address: IpAddr,
+    /// The place of the listening socket among those of the server.
+    pub listener: u8,
+}
+
+/// To the first listening socket.
+impl From<IpAddr> for Peer {
+    fn from(address: IpAddr) -> Self {
+        let listener = 0;
+        Peer { address, listener }
     }
 }
 

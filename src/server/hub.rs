@@ -11,7 +11,8 @@ use slab::Slab;
 use super::addresses::Addresses;
 use super::config::Config;
 use super::connection::{Awaits, Connection, Phase, Ping};
-use super::handler::ConnectionId;
+use super::counters::Counters;
+use super::handler::{ConnectionId, Peer};
 use super::timers::{Tick, Timers};
 use crate::fanout::{Encoding, Fanout, Topic};
 use crate::websocket::close::{Close, CloseCode};
@@ -42,6 +43,8 @@ pub(super) struct Hub {
     pub(super) tick_at: Option<Duration>,
     /// The handler asked the server to stop.
     pub(super) stop: Option<(CloseCode, String)>,
+    pub(super) is_stopping: bool,
+    pub(super) counters: Counters,
     pub(super) now: Duration,
     pub(super) unix_time: Duration,
     open: usize,
@@ -76,6 +79,8 @@ impl Hub {
             notices: Vec::new(),
             tick_at: None,
             stop: None,
+            is_stopping: false,
+            counters: Counters::default(),
             now: Duration::ZERO,
             unix_time: Duration::ZERO,
             open: 0,
@@ -88,11 +93,15 @@ impl Hub {
     }
 
     /// A connection has been accepted; returns its place.
-    pub(super) fn insert(&mut self, address: IpAddr) -> u32 {
+    pub(super) fn insert(&mut self, peer: Peer) -> u32 {
         self.generation = self.generation.wrapping_add(1);
-        let proxy = self.addresses.is_proxy(address).then_some(address);
-        let mut connection = Connection::new(self.generation, address, proxy, self.tick());
-        connection.is_unwelcome = self.addresses.add(address);
+        self.counters.accepted += 1;
+        let proxy = self
+            .addresses
+            .is_proxy(peer.address)
+            .then_some(peer.address);
+        let mut connection = Connection::new(self.generation, peer, proxy, self.tick());
+        connection.is_unwelcome = self.addresses.add(peer.address);
         let index = self.connections.insert(connection);
         let index = u32::try_from(index).expect("fewer than 2^32 descriptors");
         self.schedule(index);
@@ -211,6 +220,7 @@ impl Hub {
         let window_bits = connection.deflate.map(Agreement::window_bits);
         let (header, payload) = encode(message, window_bits, &mut self.deflater);
         let subscriber = &mut connection.subscriber;
+        self.counters.messages_sent += 1;
         if self.fanout.send(subscriber, &header, payload) {
             self.mark_dirty(id.index);
         } else {
@@ -222,10 +232,12 @@ impl Hub {
     }
 
     pub(super) fn publish(&mut self, topic: Topic, message: Message<'_>) {
+        self.counters.messages_published += 1;
         for (encoding, window_bits) in ENCODINGS {
             if self.fanout.is_read(topic, encoding) {
                 let (header, payload) = encode(message, window_bits, &mut self.deflater);
-                self.fanout.publish(topic, encoding, &header, payload);
+                let readers = self.fanout.publish(topic, encoding, &header, payload);
+                self.counters.frames_published += readers as u64;
             }
         }
     }
@@ -308,6 +320,7 @@ impl Hub {
         if self.open(id).is_none() {
             return;
         }
+        self.counters.closes.count(close.code.value());
         self.closed(id, close);
         self.send_close(id.index, close);
         self.await_close(id.index);
@@ -317,6 +330,7 @@ impl Hub {
     /// last Close if none was sent, and what still arrives is discarded.
     pub(super) fn finish(&mut self, index: u32, close: Close<'_>, reply: Close<'_>) {
         if let Some(id) = self.id(index) {
+            self.count_close(id, close);
             self.closed(id, close);
             self.send_close(index, reply);
             self.finish_flushing(index);
@@ -325,6 +339,7 @@ impl Hub {
 
     /// Closes a connection that the handler never hears of.
     pub(super) fn turn_away(&mut self, index: u32, close: Close<'_>) {
+        self.counters.closes.count(close.code.value());
         self.send_close(index, close);
         self.await_close(index);
     }
@@ -351,7 +366,9 @@ impl Hub {
     pub(super) fn lose(&mut self, index: u32, why: &str) {
         if let Some(id) = self.id(index) {
             let code = CloseCode::ABNORMAL;
-            self.closed(id, Close { code, reason: why });
+            let close = Close { code, reason: why };
+            self.count_close(id, close);
+            self.closed(id, close);
         }
     }
 
@@ -364,6 +381,17 @@ impl Hub {
             debug!("connection {id} ended: {why}");
             connection.phase = Phase::Ended;
             self.ended.push(index);
+        }
+    }
+
+    /// Counts that an open connection is closed with a code that may be the
+    /// peer's choice.
+    fn count_close(&mut self, id: ConnectionId, close: Close<'_>) {
+        if self.open(id).is_some() {
+            match close.code.value() {
+                code @ 1000..=1015 => self.counters.closes.count(code),
+                _ => self.counters.closes.count_other(),
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod config;
 mod connection;
 mod context;
 mod core;
+mod counters;
 mod door;
 mod flush;
 mod handler;
@@ -35,7 +36,8 @@ pub use self::certificate::{Tls, TlsError};
 pub use self::config::Config;
 pub use self::context::Context;
 pub use self::core::Core;
-pub use self::handler::{ConnectionId, Handler, Opening};
+pub use self::counters::{Counters, Histogram, Phases, Tally};
+pub use self::handler::{ConnectionId, Handler, Opening, Peer};
 pub use self::listen::{ListenError, Listener, Step, listen, listen_unix};
 pub use self::poll::{Handle, Server};
 #[cfg(feature = "tls")]

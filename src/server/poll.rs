@@ -5,7 +5,6 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use log::warn;
 use mio::{Events, Poll, Token, Waker};
@@ -172,9 +171,9 @@ impl Server {
         while !core.is_stopped() {
             let timeout = [core.timeout(), door.as_ref().and_then(Door::timeout)];
             let timeout = timeout.into_iter().flatten().min();
-            let asked = Instant::now();
             match poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // There are no events, but time has passed: the turn takes note of that.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
             }
             for event in &events {
@@ -204,8 +203,8 @@ impl Server {
                 }
             }
             // A process that was stopped since knows nothing of what came then.
-            let took = asked.elapsed().saturating_sub(LATENESS);
-            let is_late = timeout.is_some_and(|timeout| took > timeout);
+            let is_late =
+                timeout.is_some_and(|timeout| core.idle_time() > timeout.saturating_add(LATENESS));
             core.turn(is_late || events.iter().count() == EVENTS);
             if handle.reload.swap(false, Ordering::Relaxed) {
                 greeter.reload();

@@ -27,7 +27,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
     /// from those that have not had their share yet.
     pub(super) fn read_all(&mut self) {
         if self.is_draining() {
-            return;
+            return self.read_requests();
         }
         let mut left = TURN_BUDGET_BYTES;
         let mut ready = mem::take(&mut self.hub.ready);
@@ -37,6 +37,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             while let Some(&index) = list.get(done).filter(|_| left > 0) {
                 let before = self.inflater.work_bytes();
                 let read = self.read(index) as u64;
+                self.hub.counters.bytes_received += read;
                 left = left.saturating_sub(read + self.inflater.work_bytes() - before);
                 done += 1;
             }
@@ -45,6 +46,19 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         ready.append(&mut self.hub.ready);
         greedy.append(&mut self.hub.greedy);
         (self.hub.ready, self.hub.greedy) = (ready, greedy);
+    }
+
+    /// Reads from those that are not open alone: they may ask how the server does.
+    fn read_requests(&mut self) {
+        for index in mem::take(&mut self.hub.ready) {
+            let connection = self.hub.connections.get(index as usize);
+            if connection.is_some_and(|c| matches!(c.phase, Phase::Handshake { .. })) {
+                let read = self.read(index) as u64;
+                self.hub.counters.bytes_received += read;
+            } else {
+                self.hub.ready.push(index);
+            }
+        }
     }
 
     /// Reads what a connection has, within a budget; returns how much that was.
@@ -187,6 +201,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                     _ if !is_open => {}
                     Event::Message(message) => {
                         if let Some(id) = self.hub.id(index) {
+                            self.hub.counters.messages_received += 1;
                             let mut cx = Context { hub: &mut self.hub };
                             self.handler.message(&mut cx, id, message);
                         }

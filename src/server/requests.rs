@@ -48,6 +48,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 Taken::Incomplete(0)
             }
             Err(refusal) => {
+                if handshake::is_upgrade(&request) {
+                    let status = refusal.status.number();
+                    self.hub.counters.handshakes.count(status);
+                }
                 self.refuse(index, &refusal, with_body);
                 Taken::Bytes(head_bytes)
             }
@@ -76,6 +80,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             return Err(Refusal::new(Status::TooManyRequests, text));
         }
         let asked = Asked::by(request);
+        if let Phase::Handshake { listener, .. } = self.hub.connections[index as usize].phase {
+            request.listener = listener;
+        }
         let base_path = &*self.hub.config.base_path;
         match request.path.strip_prefix(base_path) {
             Some(path) if path.starts_with('/') => request.path = path,
@@ -83,8 +90,9 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
                 request.refuse_body()?;
                 let mut response = assets::into_folder(request.path);
                 asked.shape(&mut response);
-                let (bytes, closes) = (self.hub.write(&response), response.connection.closes());
-                self.hub.send_response(index, &bytes, closes);
+                let (status, closes) = (response.status, response.connection.closes());
+                let bytes = self.hub.write(&response);
+                self.hub.send_response(index, status, &bytes, closes);
                 return Ok(Answered::Whole(0));
             }
             _ => {
@@ -94,7 +102,13 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         }
         let paths = &self.hub.config.websocket_paths;
         let is_here = paths.is_empty() || paths.contains(&request.path);
-        if handshake::is_upgrade(request) {
+        let taken = self.handler.takes(request)?;
+        let is_upgrade = taken.is_none() && handshake::is_upgrade(request);
+        if self.is_draining() && (is_upgrade || request.body() != Body::Absent) {
+            let text = "The server stops: come back when it is there again.";
+            return Err(Refusal::new(Status::ServiceUnavailable, text));
+        }
+        if is_upgrade {
             request.refuse_body()?;
             if !is_here {
                 let text = "No WebSocket is served at this path.";
@@ -106,7 +120,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             self.upgrade(index, request)?;
             return Ok(Answered::Whole(0));
         }
-        if let Some(max_body_bytes) = self.handler.takes(request)? {
+        if let Some(max_body_bytes) = taken {
             let body_bytes = body_bytes(request, max_body_bytes)?;
             let Some(body) = rest.get(..body_bytes) else {
                 return Ok(Answered::Awaits);
@@ -128,7 +142,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             return Err(handshake::upgrade_required());
         }
         let (bytes, closes) = (self.hub.write(&response), response.connection.closes());
-        self.hub.send_response(index, &bytes, closes);
+        let status = response.status;
+        self.hub.send_response(index, status, &bytes, closes);
         Ok(Answered::Whole(0))
     }
 
@@ -144,6 +159,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
 
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
         let upgrade = handshake::upgrade(request, &self.hub.config.subprotocols)?;
+        self.hub.counters.handshakes.count(SWITCHING_PROTOCOLS);
         let mut head = Vec::new();
         upgrade.write(&mut head);
         self.hub.queue(index, &head, &[]);
@@ -171,7 +187,7 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         let mut response = refusal.response();
         response.body_is_sent = body_is_sent;
         let bytes = self.hub.write(&response);
-        self.hub.send_response(index, &bytes, true);
+        self.hub.send_response(index, response.status, &bytes, true);
     }
 }
 
@@ -202,6 +218,7 @@ fn body_bytes(request: &Request<'_>, most: usize) -> Result<usize, Refusal> {
 fn refuse_origin(request: &Request<'_>) -> Refusal {
     let origin = request.header("origin").unwrap_or_default();
     let origin: String = origin.chars().take(MAX_SHOWN_CHARACTERS).collect();
+    // It names a site, not a person, and whoever may allow it has to know it.
     info!("a page of {origin:?} may not connect; --origin can allow it");
     let text = "Pages of this origin may not connect here.";
     Refusal::new(Status::Forbidden, text)
@@ -217,7 +234,8 @@ impl Hub {
     }
 
     /// Sends a response.
-    fn send_response(&mut self, index: u32, response: &[u8], closes: bool) {
+    fn send_response(&mut self, index: u32, status: Status, response: &[u8], closes: bool) {
+        self.counters.responses.count(status.number());
         self.queue(index, response, &[]);
         if closes {
             self.finish_flushing(index);
@@ -246,13 +264,17 @@ impl Hub {
         let is_paused = connection.io.paused;
         asked.shape(&mut response);
         let bytes = self.write(&response);
-        self.send_response(id.index, &bytes, response.connection.closes());
+        let closes = response.connection.closes();
+        self.send_response(id.index, response.status, &bytes, closes);
         if is_paused {
             self.mark_ready(id.index);
         }
         self.schedule(id.index);
     }
 }
+
+/// RFC 9110 §15.2.2
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// More of an origin than any that is one has.
 const MAX_SHOWN_CHARACTERS: usize = 100;

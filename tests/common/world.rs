@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
-use veche::server::{Clock, Core};
+use veche::server::{Clock, Core, Peer};
 use veche::{Close, Config, Handler};
 
 use self::pipe::ClientEnd;
@@ -67,14 +67,19 @@ impl<H: Handler> World<H> {
 
     /// A connection that has sent nothing yet.
     pub fn accept(&mut self, address: &str) -> Client {
-        let pipe = Pipe::default();
         let address: IpAddr = address.parse().unwrap();
+        self.accept_from(address.into())
+    }
+
+    /// The same, to one of several listening sockets.
+    pub fn accept_from(&mut self, peer: Peer) -> Client {
+        let pipe = Pipe::default();
         let end = if self.is_tls {
             pipe.shake_hands()
         } else {
             End::Plain(pipe.clone())
         };
-        let Some(place) = self.core.accept(end, address) else {
+        let Some(place) = self.core.accept(end, peer) else {
             pipe.0.borrow_mut().reset = true;
             let (place, socket) = (usize::MAX, None);
             return Client {

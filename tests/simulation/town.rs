@@ -2,6 +2,7 @@
 //! them.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -236,7 +237,7 @@ impl Town {
         };
         let place = self
             .core
-            .accept(end, address.into())
+            .accept(end, IpAddr::from(address))
             .expect("fewer than any address may have");
         let it = &mut self.tabs[tab];
         let number = self.next_line;

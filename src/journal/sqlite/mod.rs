@@ -19,14 +19,14 @@
 use core::fmt;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use log::warn;
 
-use crate::chat::{Busy, Job, Journal, KnownSession, Outcome};
+use crate::chat::{Busy, Job, Journal, KnownSession, Outcome, Report};
 
 pub mod file;
 mod queue;
@@ -37,7 +37,7 @@ mod writer;
 
 pub use self::file::{Database, Durability, OpenError};
 use self::queue::Queue;
-use self::writer::{Order, Writer};
+use self::writer::{Order, State, Writer};
 
 /// How long entries are kept; 0 means for ever.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,6 +96,7 @@ pub struct SqliteJournal {
     finished: Receiver<()>,
     /// What the jobs that are not answered yet take.
     costs: VecDeque<Cost>,
+    state: Arc<Mutex<State>>,
     bytes: usize,
     file_bytes: usize,
     sessions: Vec<KnownSession>,
@@ -118,6 +119,7 @@ impl SqliteJournal {
         let keep = Keep::from(retention);
         let sessions = database.sessions(keep.sessions);
         let mut writer = Writer::new(database, keep);
+        let state = Arc::clone(&writer.state);
         let (received, answered) = (Arc::clone(&orders), Arc::clone(&answers));
         thread::Builder::new()
             .name("journal".to_owned())
@@ -136,6 +138,7 @@ impl SqliteJournal {
             outcomes: VecDeque::new(),
             finished,
             costs: VecDeque::with_capacity(MAX_JOBS),
+            state,
             bytes: 0,
             file_bytes: 0,
             sessions,
@@ -188,6 +191,16 @@ impl Journal for SqliteJournal {
 
     fn unload(&mut self, room: &str) {
         self.orders.push(Order::Unload(room.into()));
+    }
+
+    fn report(&self) -> Report {
+        let is_over = self.finished.try_recv() == Err(TryRecvError::Disconnected);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Report {
+            is_failing: state.is_failing || is_over,
+            waiting: self.orders.len(),
+            commits: Some(state.commits.clone()),
+        }
     }
 }
 

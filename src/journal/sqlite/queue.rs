@@ -82,6 +82,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().items.len()
+    }
+
     /// Nothing comes any more.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;

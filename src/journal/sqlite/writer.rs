@@ -3,7 +3,7 @@
 use core::mem;
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
@@ -13,7 +13,7 @@ use super::Keep;
 use super::file::{Database, Durability, boot};
 use super::queue::{Queue, Taken};
 use super::store::{self, Room};
-use crate::chat::{Draft, Entry, Job, Outcome, Page, Person};
+use crate::chat::{Commits, Draft, Entry, Job, Outcome, Page, Person};
 
 mod chores;
 
@@ -35,6 +35,13 @@ enum Done {
     Unloaded,
 }
 
+/// How the writer does.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) is_failing: bool,
+    pub(super) commits: Commits,
+}
+
 pub(super) struct Writer {
     database: Database,
     keep: Keep,
@@ -46,7 +53,8 @@ pub(super) struct Writer {
     seen: HashMap<String, u64>,
     /// It is on record that something is being written.
     is_unclean: bool,
-    is_failing: bool,
+    /// What the server may look at.
+    pub(super) state: Arc<Mutex<State>>,
     /// What is written is not carried over from `-wal` yet; when to do that.
     checkpoint_at: Option<Instant>,
     /// When to look through the next room for what is to go.
@@ -64,7 +72,7 @@ impl Writer {
             changed: HashMap::new(),
             seen: HashMap::new(),
             is_unclean: false,
-            is_failing: false,
+            state: Arc::default(),
             checkpoint_at: None,
             sweep_at: Instant::now() + chores::SWEEP_DELAY,
             swept: 0,
@@ -102,7 +110,9 @@ impl Writer {
 
     /// Does all of a batch, says what became of it, and leaves it empty.
     pub(super) fn work(&mut self, batch: &mut VecDeque<Order>, outcomes: &mut VecDeque<Outcome>) {
-        let done = if !batch.iter().any(writes) {
+        let entries = batch.iter().filter(|order| writes(order)).count();
+        let started = Instant::now();
+        let done = if entries == 0 {
             self.read_only(batch)
         } else if !self.database.is_in_place() {
             // What is in a `-wal` that has no name any more is carried over.
@@ -113,6 +123,9 @@ impl Writer {
             match self.transact(|writer| batch.iter().map(|order| writer.follow(order)).collect()) {
                 Ok(done) => {
                     self.heal();
+                    let mut state = self.state();
+                    state.commits.times.record_time(started.elapsed());
+                    state.commits.sizes.record(entries as u64);
                     done
                 }
                 Err(error) => {
@@ -150,7 +163,11 @@ impl Writer {
         &mut self,
         mut work: impl FnMut(&mut Self) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let tries = if self.is_failing { 1 } else { BUSY_TRIES };
+        let tries = if self.state().is_failing {
+            1
+        } else {
+            BUSY_TRIES
+        };
         for count in 1..tries {
             let done = self.try_transact(&mut work);
             let code = done
@@ -333,14 +350,14 @@ impl Writer {
     }
 
     fn fail(&mut self, why: &rusqlite::Error) {
-        if !mem::replace(&mut self.is_failing, true) {
+        if !mem::replace(&mut self.state().is_failing, true) {
             let file = self.database.path.display();
             error!("{file}: {why}; messages are refused until it can be written again");
         }
     }
 
     fn lose(&mut self) {
-        if !mem::replace(&mut self.is_failing, true) {
+        if !mem::replace(&mut self.state().is_failing, true) {
             let file = self.database.path.display();
             error!(
                 "{file}: it is gone, or another file is in its place; messages are refused until it is back, or the server starts again"
@@ -349,9 +366,14 @@ impl Writer {
     }
 
     fn heal(&mut self) {
-        if mem::replace(&mut self.is_failing, false) {
+        if mem::replace(&mut self.state().is_failing, false) {
             info!("{}: messages are kept again", self.database.path.display());
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Whole even where a thread has panicked with it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
