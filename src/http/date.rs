@@ -1,4 +1,4 @@
-//! Dates as HTTP writes them (RFC 9110 §5.6.7).
+//! Dates as HTTP writes them (RFC 9110 §5.6.7), and as a log does.
 
 use core::fmt;
 use core::time::Duration;
@@ -33,6 +33,39 @@ impl fmt::Display for HttpDate {
         write!(
             f,
             "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+        )
+    }
+}
+
+/// A moment to the millisecond, written as `1994-11-06T08:49:37.000Z` (RFC 3339
+/// §5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp {
+    seconds: u64,
+    millis: u32,
+}
+
+impl Timestamp {
+    /// The moment so long after 1970-01-01 UTC; the year 9999 at the latest.
+    #[must_use]
+    pub fn from_unix_time(since: Duration) -> Self {
+        Timestamp {
+            seconds: since.as_secs().min(LAST_SECOND),
+            millis: since.subsec_millis(),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Timestamp { seconds, millis } = *self;
+        let (year, month, day) = date(seconds / 86_400);
+        let month = month + 1;
+        let second = seconds % 86_400;
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
         )
     }
 }
@@ -81,6 +114,19 @@ mod tests {
             let time = Duration::from_secs(day * 86_400 + day * 7_919 % 86_400);
             let expected = httpdate::fmt_http_date(UNIX_EPOCH + time);
             assert_eq!(HttpDate::from_unix_time(time).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn timestamps_sort_as_text() {
+        for (millis, written) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (784_111_777_009, "1994-11-06T08:49:37.009Z"),
+            (1_709_210_096_789, "2024-02-29T12:34:56.789Z"),
+            (u64::MAX, "9999-12-31T23:59:59.615Z"),
+        ] {
+            let time = Timestamp::from_unix_time(Duration::from_millis(millis));
+            assert_eq!(time.to_string(), written);
         }
     }
 

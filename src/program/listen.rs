@@ -91,8 +91,13 @@ impl Listen {
     ///
     /// # Errors
     /// What could not be done, and what to do about it.
-    pub fn bind(&self, mut done: impl FnMut(Step)) -> Result<Listener, BindError> {
+    pub fn bind(
+        &self,
+        option: &'static str,
+        mut done: impl FnMut(Step),
+    ) -> Result<Listener, BindError> {
         let failed = |why| BindError {
+            option,
             listen: self.clone(),
             why,
         };
@@ -128,6 +133,7 @@ impl Listen {
 /// An address that is not to be had.
 #[derive(Debug)]
 pub struct BindError {
+    option: &'static str,
     listen: Listen,
     why: Why,
 }
@@ -151,16 +157,17 @@ impl Why {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "--listen {}: ", self.listen)?;
+        let option = self.option;
+        write!(f, "{option} {}: ", self.listen)?;
         match (&self.listen, &self.why) {
-            (Listen::Tcp { port, .. }, why) => why.of_address(*port, f),
+            (Listen::Tcp { port, .. }, why) => why.of_address(option, *port, f),
             (Listen::Unix(_), why) => why.of_file(f),
         }
     }
 }
 
 impl Why {
-    fn of_address(&self, port: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn of_address(&self, option: &str, port: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Why::Name(error) => write!(
                 f,
@@ -175,13 +182,15 @@ impl Why {
                 "this machine does not have the address; take one of its own, or 0.0.0.0:{port} for all of them"
             ),
             Why::Listen(error) => match error.source.kind() {
-                io::ErrorKind::AddrInUse => f.write_str(
-                    "the port is taken; stop the other program or choose another port with --listen",
+                io::ErrorKind::AddrInUse => write!(
+                    f,
+                    "the port is taken; stop the other program or choose another port with {option}"
                 ),
-                io::ErrorKind::PermissionDenied => f.write_str(
-                    "no permission for the port; choose one above 1023 with --listen",
+                io::ErrorKind::PermissionDenied => write!(
+                    f,
+                    "no permission for the port; choose one above 1023 with {option}"
                 ),
-                _ => write!(f, "{error}; choose another address with --listen"),
+                _ => write!(f, "{error}; choose another address with {option}"),
             },
         }
     }
@@ -260,10 +269,12 @@ mod tests {
     #[test]
     fn a_taken_port_is_told_with_the_remedy() {
         let free: Listen = "0".parse().expect("an address");
-        let listener = free.bind(|_| {}).expect("a free port");
+        let listener = free.bind("--listen", |_| {}).expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let taken: Listen = port.to_string().parse().expect("an address");
-        let error = taken.bind(|_| {}).expect_err("the port is taken");
+        let error = taken
+            .bind("--listen", |_| {})
+            .expect_err("the port is taken");
         assert_eq!(
             error.to_string(),
             format!(

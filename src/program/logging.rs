@@ -1,8 +1,8 @@
 //! The log: one line per record on standard error.
 //!
 //! A line is `LEVEL message`, without a time, since whatever keeps logs adds
-//! its own. What a peer sent is never in it raw: no peer can forge a line or
-//! speak to the terminal. Nor can peers fill a disk with what they cause: of each
+//! its own; or an object in JSON, with the time. What a peer sent is never in it
+//! raw: no peer can forge a line or speak to the terminal. Nor can peers fill a disk with what they cause: of each
 //! kind of line only some are written in a while, and the others are counted.
 //! Those of `debug` and `trace` are all written where they were asked for.
 
@@ -10,20 +10,45 @@ use core::fmt::{self, Write as _};
 use core::time::Duration;
 use std::io::{self, Write};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Record};
 
-use super::output::Output;
+use super::output::{MAX_LINE_BYTES, Output, lost_lines};
+use crate::http::date::Timestamp;
+
+/// What lines look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `LEVEL message`.
+    Text,
+    /// `{"time":…,"level":…,"target":…,"message":…}`.
+    Json,
+}
+
+impl Format {
+    /// As it is asked for.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+        }
+    }
+}
 
 /// Has everything that is logged from now on, from this level on, written to
 /// standard error.
 ///
 /// # Errors
 /// Where the system gives no descriptor.
-pub(super) fn start(level: LevelFilter) -> io::Result<()> {
-    let log = Log(Output::new(io::stderr())?);
+pub(super) fn start(level: LevelFilter, format: Format) -> io::Result<()> {
+    let mut output = Output::new(io::stderr())?;
+    if format == Format::Json {
+        output.tell_lost = |lost| Json::now(Level::Warn, module_path!(), lost_lines(lost)).line();
+    }
+    let log = Log(output);
     let kinds = Mutex::new(Kinds::default());
     let mut builder = Builder::new();
     builder
@@ -36,7 +61,14 @@ pub(super) fn start(level: LevelFilter) -> io::Result<()> {
                 return Ok(());
             };
             match kinds.admit(record, Instant::now()) {
-                Some(left_out) => write!(line, "{}", Line(record, left_out)),
+                Some(left_out) => match format {
+                    Format::Text => write!(line, "{}", Line(record, left_out)),
+                    Format::Json => {
+                        let message = Message(record, left_out).to_string();
+                        let json = Json::now(record.level(), record.target(), message);
+                        line.write_all(json.line().as_bytes())
+                    }
+                },
                 None => Ok(()),
             }
         });
@@ -108,11 +140,55 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Line(record, left_out) = *self;
         write!(f, "{} ", record.level())?;
-        write!(Escaped(f), "{}", record.args())?;
+        write!(Escaped(f), "{}", Message(record, left_out))
+    }
+}
+
+/// What a record says, and how many like it were left out.
+struct Message<'a>(&'a Record<'a>, u32);
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Message(record, left_out) = *self;
+        write!(f, "{}", record.args())?;
         if left_out > 0 {
             write!(f, " ({left_out} more like it before)")?;
         }
         Ok(())
+    }
+}
+
+/// A line in JSON.
+#[derive(serde::Serialize)]
+struct Json<'a> {
+    time: String,
+    level: &'static str,
+    target: &'a str,
+    message: String,
+}
+
+impl<'a> Json<'a> {
+    fn now(level: Level, target: &'a str, message: String) -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Json {
+            time: Timestamp::from_unix_time(since.unwrap_or_default()).to_string(),
+            level: level.as_str(),
+            target,
+            message,
+        }
+    }
+
+    /// The whole object: of a message that is too long only the beginning.
+    fn line(mut self) -> String {
+        loop {
+            let line = serde_json::to_string(&self).unwrap_or_default();
+            if line.len() <= MAX_JSON_BYTES || self.message.is_empty() {
+                return line;
+            }
+            let half = self.message.len() / 2;
+            let cut = (0..=half).rfind(|&at| self.message.is_char_boundary(at));
+            self.message.truncate(cut.unwrap_or(0));
+        }
     }
 }
 
@@ -138,6 +214,9 @@ impl fmt::Write for Escaped<'_, '_> {
     }
 }
 
+/// Beside it, there has to be room for a line that tells of those that were lost.
+const MAX_JSON_BYTES: usize = MAX_LINE_BYTES - 512;
+
 /// So many lines of a kind are enough to see what happens, in so much time.
 const MAX_LINES: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(10);
@@ -162,6 +241,25 @@ mod tests {
             r"INFO \u{202e}\u{2028}"
         );
         assert_eq!(line(format_args!("Вече «\"'\\")), "INFO Вече «\"'\\");
+    }
+
+    #[test]
+    fn line_in_json_is_one_object_whatever_is_in_it() {
+        for message in [
+            "a\n{\"b\": \"\\\"}\u{1b}[2J\u{2028}\u{0}".to_owned(),
+            "Вече".repeat(10_000),
+            "\u{1}".repeat(10_000),
+        ] {
+            let line = Json::now(Level::Warn, "veche::chat", message.clone()).line();
+            assert!(line.len() <= MAX_JSON_BYTES && !line.contains(char::is_control));
+            let object: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            let told = object["message"].as_str().expect("a text");
+            assert!(message.starts_with(told) && told.len() > 100.min(message.len() - 1));
+            assert_eq!(object["level"], "WARN");
+            assert_eq!(object["target"], "veche::chat");
+            let time = object["time"].as_str().expect("a time");
+            assert!(time.starts_with("20") && time.ends_with('Z') && time.len() == 24);
+        }
     }
 
     /// A record of a place in the code.

@@ -6,11 +6,13 @@
 //! | [`options`] | what was typed, and what it means |
 //! | [`listen`] | the address to listen at |
 //! | [`logging`] | what a line of the log looks like |
+//! | `metrics` | what the program does, in numbers, with the feature `metrics` |
 //! | `notify` | how far the program is, for a service manager |
 //! | `output` | standard output and error, which never stop the chat |
 //! | [`page`] | the page: embedded in the program, or from a folder |
 //! | `secret` | files with a secret |
 //! | `storage` | where messages are kept: in a file, or in memory |
+//! | [`watch`] | the chat, and answers to those who watch the program |
 //!
 //! Standard output says in single lines how far the program is; standard error
 //! has the log. Neither has to be there: a line that cannot be written is lost,
@@ -35,6 +37,8 @@ use crate::server::{Tls, TlsError};
 
 pub mod listen;
 pub mod logging;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod notify;
 pub mod options;
 mod output;
@@ -44,6 +48,7 @@ pub mod secret;
 mod storage;
 #[cfg(feature = "page")]
 mod strip;
+pub mod watch;
 
 use self::listen::BindError;
 #[cfg(feature = "config")]
@@ -54,6 +59,7 @@ use self::page::FolderError;
 #[cfg(feature = "site")]
 use self::secret::SecretError;
 use self::storage::Storage;
+use self::watch::Watched;
 
 /// Does what the arguments (without the program's name) and the environment
 /// ask for: says what was asked, or serves until it is stopped.
@@ -111,7 +117,7 @@ fn serve(mut options: Options, socket: Option<OsString>) -> Result<(), Error> {
     options.check()?;
     // A file that may not grow is an error where it is written.
     flag::register(SIGXFSZ, Arc::default()).map_err(Error::Descriptors)?;
-    logging::start(options.log).map_err(Error::Descriptors)?;
+    logging::start(options.log, options.log_format).map_err(Error::Descriptors)?;
     let mut output = Output::new(io::stdout()).map_err(Error::Descriptors)?;
     let mut say = |line: &str| output.line(line.as_bytes());
     let notify = |state: &str| {
@@ -138,7 +144,7 @@ fn serve(mut options: Options, socket: Option<OsString>) -> Result<(), Error> {
     say("SERVER START");
     let mut listeners = Vec::new();
     for listen in &options.listen {
-        listeners.push(listen.bind(|step| say(step_line(step)))?);
+        listeners.push(listen.bind("--listen", |step| say(step_line(step)))?);
     }
     let mut places = Vec::new();
     for (listen, listener) in options.listen.iter().zip(&listeners) {
@@ -149,6 +155,16 @@ fn serve(mut options: Options, socket: Option<OsString>) -> Result<(), Error> {
             }
             None => format!("Have a proxy connect to {listen}."),
         });
+    }
+    #[cfg(feature = "metrics")]
+    for listen in &options.metrics_listen {
+        let listener = listen.bind("--metrics-listen", |_| {})?;
+        let place = match listener.local_addr() {
+            Some(address) => address.to_string(),
+            None => listen.to_string(),
+        };
+        places.push(format!("Metrics are at {place}."));
+        listeners.push(listener);
     }
     let mut server = Server::new(listeners, config).map_err(Error::Descriptors)?;
     server.handle_signals().map_err(Error::Descriptors)?;
@@ -162,8 +178,14 @@ fn serve(mut options: Options, socket: Option<OsString>) -> Result<(), Error> {
     let chat = Chat::new(options.chat, journal, |bytes| {
         getrandom::fill(bytes).expect("a system that had randomness at the start has it always");
     });
+    let watched = Watched::new(chat);
+    #[cfg(feature = "metrics")]
+    let watched = match options.metrics_listen.is_empty() {
+        true => watched,
+        false => watched.apart(options.listen.len()),
+    };
     notify(notify::READY);
-    let result = server.run(chat);
+    let result = server.run(watched);
     notify(notify::STOPPING);
     say("Closing connection...");
     say("SERVER STOP");

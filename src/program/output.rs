@@ -23,6 +23,8 @@ pub(super) struct Output {
     /// The last line was cut short.
     is_torn: bool,
     lost: u64,
+    /// What a line says that tells how many were lost.
+    pub(super) tell_lost: fn(u64) -> String,
 }
 
 impl Output {
@@ -54,6 +56,7 @@ impl Output {
             is_watched: watched.is_ok(),
             is_torn: false,
             lost: 0,
+            tell_lost: |lost| format!("WARN {}", lost_lines(lost)),
         })
     }
 
@@ -64,8 +67,8 @@ impl Output {
             bytes.push(b'\n');
         }
         if self.lost > 0 {
-            let lost = format!("WARN {} lines were lost: nobody took them\n", self.lost);
-            bytes.extend_from_slice(lost.as_bytes());
+            bytes.extend_from_slice((self.tell_lost)(self.lost).as_bytes());
+            bytes.push(b'\n');
         }
         bytes.extend_from_slice(line);
         bytes.truncate(MAX_LINE_BYTES - 1);
@@ -97,5 +100,10 @@ impl Output {
     }
 }
 
+/// What is said of lines that were lost.
+pub(super) fn lost_lines(count: u64) -> String {
+    format!("{count} lines were lost: nobody took them")
+}
+
 /// What a pipe takes as a whole (`PIPE_BUF`).
-const MAX_LINE_BYTES: usize = 4096;
+pub(super) const MAX_LINE_BYTES: usize = 4096;

@@ -186,6 +186,7 @@ impl Refused {
             io::ErrorKind::NotFound
                 | io::ErrorKind::NotADirectory
                 | io::ErrorKind::IsADirectory
+                | io::ErrorKind::InvalidFilename
         ))
     }
 }

@@ -180,6 +180,11 @@ impl Program {
         self.address.expect("a program that was waited for")
     }
 
+    /// Connects to another address of it from now on.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        self.address = Some(address);
+    }
+
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()

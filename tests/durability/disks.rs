@@ -103,6 +103,8 @@ fn assert_heals(program: &mut Program, fill: impl Fn(), free: impl Fn()) {
         assert_eq!(bob.hear().unwrap()["type"], "message");
     }
     assert_eq!(bob.history("before", 3), (vec![1, 2], false));
+    assert_eq!(program.get("/ready").0, 503);
+    assert_eq!(program.get("/health").0, 200);
     let mut cyd = Guest::arrive(program.address(), "Cyd", None).unwrap();
     assert_eq!(cyd.join(None)["seq"], seq);
     let elsewhere = cyd.ask(&json!({"type": "join", "room": "hall"}));
@@ -118,6 +120,14 @@ fn assert_heals(program: &mut Program, fill: impl Fn(), free: impl Fn()) {
     assert_eq!(ann.say("refused-0"), seq + 1);
     for number in 0..3 {
         assert_eq!(ann.say(&format!("after-{number}")), seq + 2 + number);
+    }
+    assert_eq!(program.get("/ready").0, 200);
+    #[cfg(feature = "metrics")]
+    {
+        let (_, metrics) = program.get("/metrics");
+        let kept = format!("veche_commit_messages_sum {}", seq + 4);
+        let metrics = String::from_utf8(metrics).unwrap();
+        assert!(metrics.lines().any(|line| line == kept), "{metrics}");
     }
     program.wait_for("that messages are kept", |line| match line {
         Line::Error(line) => line.contains("messages are kept again").then_some(()),

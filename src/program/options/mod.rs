@@ -13,6 +13,7 @@ use lexopt::{Arg, Parser};
 
 use super::Error;
 use super::listen::Listen;
+use super::logging::Format;
 use crate::chat::{MAX_FILE_HEADER_BYTES, Settings};
 use crate::http::origin::Origins;
 #[cfg(feature = "sqlite")]
@@ -67,6 +68,12 @@ pub struct Options {
     pub www: Option<PathBuf>,
     /// What is logged.
     pub log: LevelFilter,
+    /// What its lines look like.
+    pub log_format: Format,
+    /// Where metrics are had, and nothing else but health; none for where all else
+    /// is.
+    #[cfg(feature = "metrics")]
+    pub metrics_listen: Vec<Listen>,
     /// The certificate to speak TLS with; plain HTTP without one.
     #[cfg(feature = "tls")]
     pub tls_cert: Option<PathBuf>,
@@ -111,6 +118,9 @@ impl Default for Options {
             listen: vec![Listen::default()],
             www: None,
             log: LevelFilter::Info,
+            log_format: Format::Text,
+            #[cfg(feature = "metrics")]
+            metrics_listen: Vec::new(),
             #[cfg(feature = "tls")]
             tls_cert: None,
             #[cfg(feature = "tls")]

@@ -135,6 +135,21 @@ pub(super) const GROUPS: &[(&str, &[OptionEntry])] = &[
                 field: Field::Log(|options| &mut options.log),
                 help: "what is told on standard error: off, error, warn, info, debug or trace",
             },
+            OptionEntry {
+                name: "log-format",
+                value_name: "FORMAT",
+                default: "text",
+                field: Field::LogFormat(|options| &mut options.log_format),
+                help: "what its lines are: text, or json, an object with the time in each",
+            },
+            #[cfg(feature = "metrics")]
+            OptionEntry {
+                name: "metrics-listen",
+                value_name: "ADDRESS",
+                default: "",
+                field: Field::Listen(|options| &mut options.metrics_listen),
+                help: "where /metrics is had, and nothing else but /health and /ready; as for --listen, which has all three where this is not given",
+            },
         ],
     ),
     (

@@ -33,6 +33,7 @@ fn every_option_has_a_place_of_its_own() {
             "ADDRESS" => "127.0.0.9:9,unix:/run/veche.sock",
             "PATH" => "/chat",
             "LEVEL" => "trace",
+            "FORMAT" => "json",
             "HOW" => "normal",
             "ORIGINS" => "https://a.example,http://b.example",
             "NETWORKS" => "10.0.0.0/8,::1/128",

@@ -12,6 +12,7 @@ use crate::http::origin::Origins;
 #[cfg(feature = "sqlite")]
 use crate::journal::sqlite::Durability;
 use crate::program::listen::Listen;
+use crate::program::logging::Format;
 
 /// Where the value of an option goes. Its kind decides how it is read.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) enum Field {
     #[cfg(any(feature = "config", feature = "site", feature = "tls"))]
     File(Place<Option<PathBuf>>),
     Log(Place<LevelFilter>),
+    LogFormat(Place<Format>),
     Origins(Place<Origins>),
     Networks(Place<Vec<Network>>),
     Count(Place<usize>),
@@ -54,6 +56,11 @@ impl Field {
             #[cfg(any(feature = "config", feature = "site", feature = "tls"))]
             Field::File(place) => *place(options) = Some(path(value)?),
             Field::Log(place) => *place(options) = parse(text()?)?,
+            Field::LogFormat(place) => {
+                let all = [Format::Text, Format::Json];
+                let named = all.into_iter().find(|one| value == one.name());
+                *place(options) = named.ok_or(NotTaken)?;
+            }
             Field::Origins(place) => *place(options) = parse(text()?)?,
             Field::Networks(place) => *place(options) = list(text()?)?,
             Field::Count(place) => *place(options) = parse(text()?)?,
@@ -120,6 +127,7 @@ impl Field {
             #[cfg(any(feature = "site", feature = "sqlite"))]
             Field::Switch(_) => "true or 1, false or 0",
             Field::Log(_) => "off, error, warn, info, debug or trace",
+            Field::LogFormat(_) => "text or json",
             Field::Count(_) | Field::Rate(_) => "a whole number, 0 for no limit",
             Field::Bytes(_) => {
                 "a whole number of bytes, such as 8192, 8K, 1M or 1G, 0 for no limit"
@@ -138,6 +146,7 @@ impl Field {
             #[cfg(any(feature = "config", feature = "site", feature = "tls"))]
             Field::File(place) => show_path(place(options).as_ref()),
             Field::Log(place) => place(options).as_str().to_ascii_lowercase(),
+            Field::LogFormat(place) => place(options).name().to_owned(),
             Field::Origins(place) => match place(options) {
                 Origins::Any => "*".to_owned(),
                 Origins::SameHostOr(others) => others.join(","),
