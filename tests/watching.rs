@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/ends.rs"]
+mod ends;
 #[path = "durability/guest.rs"]
 #[allow(dead_code)]
 mod guest;
