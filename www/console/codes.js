@@ -25,7 +25,6 @@ const names = {
   4012: 'No pong',
   4500: 'Bad token',
   4503: 'Kicked',
-  4507: 'Banned',
 };
 
 /** `{name, key}`: the registered name, if there is one, and the key of the explanation. */

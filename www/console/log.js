@@ -35,7 +35,7 @@ export class LogView {
       if (scrollHeight - scrollTop - clientHeight < 40) this.#scroller.scrollTo(0, this.#scroller.scrollHeight);
     };
     this.#list.append(make('li', { className: kind },
-      make('span', { className: 'arrow', 'aria-hidden': 'true' }, arrows[kind]),
+      make('span', { className: 'arrow', ariaHidden: true }, arrows[kind]),
       make('p', {}, make('strong', {}, t(kind)), ...about.map(part => make('span', {}, part)), now()),
       ...below));
     while (this.#list.childElementCount > MOST_LINES) this.#list.firstChild.remove();

@@ -1,6 +1,6 @@
 // A WebSocket to look at: what it is told, what it says, and how it ends.
 
-import { extend, language, t } from '../js/strings.js';
+import { language, strings, t } from '../js/strings.js';
 import { byId, make, translate } from '../js/views/dom.js';
 import { parseHex, randomName } from './bytes.js';
 import { explain } from './codes.js';
@@ -18,9 +18,9 @@ const templates = {
   ping: () => ({ type: 'ping', n: 1 }),
 };
 
-extend((await import(`./languages/${language}.js`)).default);
+Object.assign(strings, (await import(`./languages/${language}.js`)).default);
 document.documentElement.lang = language;
-translate(document);
+translate();
 document.title = `${t('console')} · Veche`;
 
 const log = new LogView();

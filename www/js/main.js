@@ -14,7 +14,7 @@ import { LogView } from './views/log.js';
 import { PeopleView, SidebarView } from './views/panels.js';
 
 document.documentElement.lang = language;
-translate(document);
+translate();
 followKeyboard();
 
 const local = new Store(() => localStorage);
@@ -22,7 +22,7 @@ const session = new Store(() => sessionStorage);
 const chat = new Chat({
   dial: () => new WebSocket(socketAddress(), 'veche.v1'),
   clock: {
-    now: () => Date.now(),
+    now: Date.now,
     setTimeout: (action, ms) => setTimeout(action, ms),
     clearTimeout: timer => clearTimeout(timer),
   },

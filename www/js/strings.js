@@ -8,19 +8,16 @@ const { language: chosen } = new Store(() => localStorage).get('settings') ?? {}
 export const language = /^(ru|be|uk|kk)\b/i.test(chosen ?? navigatorLanguage) ? 'ru' : 'en';
 
 // Only the reader's own language is fetched.
-const { default: strings } = await import(`./languages/${language}.js`);
-
-/** Adds the strings of another page. */
-export const extend = more => Object.assign(strings, more);
+export const { default: strings } = await import(`./languages/${language}.js`);
 
 const plural = new Intl.PluralRules(language);
 
 /**
- * The string for `key`. It may have plural forms, chosen by `n`; `{name}` in it stands for a
- * parameter.
+ * The string for `key`, or another where there is none. It may have plural forms, chosen by `n`;
+ * `{name}` in it stands for a parameter.
  */
-export function t(key, parameters = {}) {
-  let string = strings[key] ?? key;
+export function t(key, parameters = {}, other = key) {
+  let string = strings[key] ?? other;
   if (typeof string === 'object') string = string[plural.select(parameters.n)] ?? string.other;
   return string.replace(/\{(\w+)\}/g, (whole, name) =>
     name === 'n' ? numbers.format(parameters.n) : parameters[name] ?? whole,
@@ -36,10 +33,8 @@ const dayThisYear = new Intl.DateTimeFormat(region, { weekday: 'long', day: 'num
 const dayAnyYear = new Intl.DateTimeFormat(region, { dateStyle: 'long' });
 const relativeDay = new Intl.RelativeTimeFormat(region, { numeric: 'auto' });
 
-
 export function fileSize(bytes) {
-  const [unit, size] = bytes < 1e3 ? ['byte', 1] : bytes < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
-  const unitDisplay = bytes < 1e3 ? 'long' : 'short';
+  const [unit, size, unitDisplay] = bytes < 1e3 ? ['byte', 1, 'long'] : bytes < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
   const format = { style: 'unit', unit, unitDisplay, maximumSignificantDigits: 3 };
   return new Intl.NumberFormat(region, format).format(bytes / size);
 }

@@ -64,7 +64,6 @@ export default {
   code4012: 'Veche: a ping was not answered in time. Come back.',
   code4500: 'Veche: the access token is not valid. Coming back does not help.',
   code4503: 'Veche: removed from the chat. Do not come back.',
-  code4507: 'Veche: banned from the chat. Do not come back.',
   codesUnused: 'Not in use.',
   codesProtocol: 'Reserved for the protocol and its extensions.',
   codesRegistered: 'For libraries and frameworks that register it with IANA.',

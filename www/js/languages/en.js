@@ -95,8 +95,6 @@ export default {
   closed: 'The server closed the connection: {reason}',
   close4500: 'the access token is not valid.',
   close4503: 'you were removed from the chat.',
-  close4507: 'you are banned from this chat.',
-  closeOther: 'code {code}.',
   error_too_large: 'it is too long',
   error_lost: 'it was not kept when the page was loaded anew, choose it again',
   error_gone: 'the file is no longer kept',

@@ -190,7 +190,7 @@ export class Chat {
   }
 
   #connectionState(state) {
-    if (state.phase === 'waiting' || state.phase === 'closed' || state.phase === 'idle') {
+    if (state.phase !== 'open') {
       for (const room of this.rooms.values()) {
         room.standing = 'out';
         room.loadingOlder = false;

@@ -8,8 +8,8 @@ import { backoffDelay } from './connection.js';
 const STORAGE_MS = 1000;
 
 /** An id that says nothing and is met once: 128 random bits. */
-export function newCid(fill = bytes => crypto.getRandomValues(bytes)) {
-  const bytes = fill(new Uint8Array(16));
+export function newCid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('');
 }
 

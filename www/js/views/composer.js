@@ -42,7 +42,7 @@ export class ComposerView {
     if (this.#room === room) return;
     this.#room = room;
     this.#text.placeholder = t('composer', { room });
-    this.#text.setAttribute('aria-label', t('composer', { room }));
+    this.#text.ariaLabel = t('composer', { room });
     this.#set(this.#drafts()[room] ?? '');
     this.tray.render(room);
   }
@@ -202,7 +202,7 @@ class Suggestions {
     if (!options[1]) return this.close();
     [...this.#list.children].forEach((option, index) => {
       const chosen = index === this.#chosen;
-      option.setAttribute('aria-selected', chosen);
+      option.ariaSelected = chosen;
       if (chosen) option.scrollIntoView({ block: 'nearest' });
     });
     this.field.setAttribute('aria-activedescendant', `option-${this.#chosen}`);
@@ -216,7 +216,7 @@ class Suggestions {
     this.field.removeAttribute('aria-activedescendant');
     this.#list.hidden = !offer;
     this.#list.replaceChildren(...(offer?.options ?? []).map(({ usage, insert, help = '' }, index) => {
-      const properties = { id: `option-${index}`, role: 'option', 'aria-selected': false };
+      const properties = { id: `option-${index}`, role: 'option', ariaSelected: false };
       const option = make('li', properties, make('bdi', {}, usage), help);
       option.onclick = () => this.write(insert, offer.start) || this.close();
       return option;

@@ -62,8 +62,7 @@ export class ConnectionView {
   }
 
   #closed({ code, reason }) {
-    const known = t(`close${code}`);
-    const words = known !== `close${code}` ? known : reason || t('closeOther', { code });
+    const words = t(`close${code}`, {}, reason || `${code}`);
     const text = t('closed', { reason: words });
     this.#lost = true;
     this.say(text);

@@ -17,7 +17,7 @@ export class NameView {
       event.preventDefault();
       const name = this.#field.value.trim();
       this.#problem.textContent = name ? '' : t('nameEmpty');
-      this.#field.setAttribute('aria-invalid', String(!name));
+      this.#field.ariaInvalid = !name;
       if (!name) return this.#field.focus();
       this.#busy(true);
       on.enter(name);
@@ -64,7 +64,7 @@ export class NameView {
     const field = renaming ? this.#newName : this.#field;
     const problem = renaming ? byId('new-name-problem') : this.#problem;
     problem.textContent = suggestion ? t('nameTaken', { name, suggestion }) : text;
-    field.setAttribute('aria-invalid', 'true');
+    field.ariaInvalid = true;
     field.value = suggestion ?? name;
     field.focus();
     field.select();
@@ -72,14 +72,14 @@ export class NameView {
 
   #openDialog() {
     byId('new-name-problem').textContent = '';
-    this.#newName.removeAttribute('aria-invalid');
+    this.#newName.ariaInvalid = null;
     this.#newName.value = this.chat.me.name;
     this.#dialog.showModal();
     this.#newName.select();
   }
 
   #busy(busy) {
-    this.#button.setAttribute('aria-busy', String(busy));
+    this.#button.ariaBusy = busy;
     this.#button.textContent = t(busy ? 'entering' : 'enter');
   }
 }

@@ -5,13 +5,9 @@ import { t } from '../strings.js';
 
 export const byId = id => document.getElementById(id);
 
-/** `make('p', {className: 'text', dir: 'auto'}, 'Hello')`; `data-` and `aria-` are attributes. */
-export function make(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name.includes('-') || name === 'role') element.setAttribute(name, value);
-    else element[name] = value;
-  }
+/** `make('p', {className: 'text', dir: 'auto'}, 'Hello')` */
+export function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
@@ -24,7 +20,7 @@ export function colourBy(element, name) {
 }
 
 export function avatar(name) {
-  const seal = make('span', { className: 'avatar', 'aria-hidden': 'true' }, initials(name));
+  const seal = make('span', { className: 'avatar', ariaHidden: true }, initials(name));
   return colourBy(seal, name);
 }
 
@@ -41,38 +37,32 @@ export function draw(d, size) {
   const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
   path.setAttribute('d', d);
   svg.setAttribute('viewBox', `0 0 ${size} ${size}`);
-  svg.setAttribute('aria-hidden', 'true');
+  svg.ariaHidden = true;
   svg.append(path);
   return svg;
 }
 
+const PLACES = { text: 'textContent', label: 'ariaLabel', title: 'title', placeholder: 'placeholder' };
+
 /** Puts the language's strings where the document asks for them. */
-export function translate(root) {
-  for (const element of root.querySelectorAll('[data-text]')) {
-    element.textContent = t(element.dataset.text);
-  }
-  for (const element of root.querySelectorAll('[data-label]')) {
-    element.setAttribute('aria-label', t(element.dataset.label));
-  }
-  for (const element of root.querySelectorAll('[data-title]')) {
-    element.title = t(element.dataset.title);
-  }
-  for (const element of root.querySelectorAll('[data-placeholder]')) {
-    element.placeholder = t(element.dataset.placeholder);
+export function translate() {
+  for (const name in PLACES) {
+    for (const element of document.querySelectorAll(`[data-${name}]`)) {
+      element[PLACES[name]] = t(element.dataset[name]);
+    }
   }
 }
 
 /** Runs once per frame however often it is asked; a hidden page has no frames, so by timer there. */
 export function oncePerFrame(action) {
   let asked = false;
+  const run = () => {
+    asked = false;
+    action();
+  };
   return () => {
     if (asked) return;
     asked = true;
-    const run = () => {
-      if (!asked) return;
-      asked = false;
-      action();
-    };
     if (document.hidden) setTimeout(run);
     else requestAnimationFrame(run);
   };

@@ -38,7 +38,7 @@ export class FilesView {
     const isTile = PICTURE.test(entry.media) && (bytes || !pending);
     const file = make('div', { className: 'file' }, isTile ? this.#tile(key, entry, bytes) : this.#card(key, entry));
     if (!pending || pending.state === 'failed') return file;
-    const bar = make('progress', { max: entry.size, value: 0, 'aria-label': t('pending') });
+    const bar = make('progress', { max: entry.size, value: 0, ariaLabel: t('pending') });
     const sample = () => {
       bar.value = entry.size - connection.unsent;
       if (bar.isConnected) setTimeout(sample, SAMPLING_MS);
@@ -52,8 +52,9 @@ export class FilesView {
   #tile(key, entry, bytes) {
     const old = this.#pictures.get(key);
     const img = make('img', { alt: entry.name });
-    const button = make('button', { type: 'button' }, img);
-    const tile = make('div', { className: 'tile', 'data-key': key }, button);
+    const button = make('button', {}, img);
+    const tile = make('div', { className: 'tile' }, button);
+    tile.dataset.key = key;
     const picture = { ...old, entry, tile, img };
     if (old) this.near.unobserve(old.tile);
     this.near.observe(tile);
@@ -99,7 +100,7 @@ export class FilesView {
     const say = reason => (failure.textContent = reason ? problemText(reason) : '');
     const card = make('p', { className: 'paper' }, make('bdi', {}, entry.name), fileSize(entry.size), ' ', failure);
     if (entry.seq) {
-      const button = make('button', { type: 'button', className: 'link' }, t('download'));
+      const button = make('button', { className: 'link' }, t('download'));
       button.onclick = () => this.chat.files.want(key, entry, (bytes, reason) => {
         say(reason);
         if (bytes) save(entry.name, bytes);
@@ -129,8 +130,8 @@ function revoke(picture) {
 }
 
 function enlarge({ url, entry: { name } }) {
-  const close = make('button', { className: 'icon', 'aria-label': t('close') }, icon('close'));
-  const dialog = make('dialog', { className: 'zoomed', 'aria-label': name }, make('img', { src: url, alt: name }), close);
+  const close = make('button', { className: 'icon', ariaLabel: t('close') }, icon('close'));
+  const dialog = make('dialog', { className: 'zoomed', ariaLabel: name }, make('img', { src: url, alt: name }), close);
   dialog.onclick = () => dialog.close();
   dialog.onclose = () => dialog.remove();
   document.body.append(dialog);
@@ -182,7 +183,7 @@ export class Tray {
     this.#list.hidden = !this.files[0];
     this.#list.replaceChildren(...this.files.map(file => {
       const { name, bytes, problem, url } = file;
-      const remove = make('button', { type: 'button', className: 'icon', 'aria-label': `${t('discard')}: ${name}` }, icon('close'));
+      const remove = make('button', { className: 'icon', ariaLabel: `${t('discard')}: ${name}` }, icon('close'));
       remove.onclick = () => this.remove(file);
       const text = make('p', {}, make('bdi', {}, name), problem ?? (bytes ? fileSize(bytes.length) : '…'));
       if (problem) text.className = 'problem';

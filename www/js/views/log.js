@@ -69,7 +69,7 @@ export class LogView {
     this.#shown = name;
     this.#rows.clear();
     this.#list.replaceChildren();
-    byId('scroller').setAttribute('aria-label', t('messages', { room: name }));
+    byId('scroller').ariaLabel = t('messages', { room: name });
     this.scroll.toEnd();
   }
 
@@ -190,13 +190,21 @@ export class Scroll {
 }
 
 /** All that a row's looks depend on; a row whose signature is the same stays as it is. */
-function signature({ kind, item, grouped, mine, time }) {
+function signature(row) {
+  const { kind, item, grouped, mine } = row;
+  return kind === 'entry' ? `${grouped} ${mine} ${item.pending?.state}` : words(row) ?? kind;
+}
+
+/** What is said by a row that nobody has said. */
+function words({ kind, item, time }) {
   switch (kind) {
     case 'day': return dayName(time);
-    case 'entry': return `${grouped} ${mine} ${item.pending?.state ?? ''}`;
+    case 'notice': return item.text;
     case 'presence': return presenceText(item);
-    case 'gap': return gapText(item);
-    default: return kind;
+    case 'recovered': return t('recovered', { n: item.count });
+    case 'gap': return item.long ? t('gap', { n: item.to - item.from + 1 }) : t('gapFilling');
+    case 'unread': return t('unreadBelow');
+    case 'epoch': return t('newEpoch');
   }
 }
 
@@ -204,15 +212,11 @@ function signature({ kind, item, grouped, mine, time }) {
 function buildRow(row, act) {
   const { kind, item } = row;
   switch (kind) {
-    case 'day': return rule('day', dayName(row.time));
     case 'entry': return entryRow(row, act);
     case 'direct': return directRow(item.message, row.mine, act);
-    case 'notice': return aside('notice', make('span', { className: 'said', dir: 'auto' }, item.text));
-    case 'presence': return aside('presence', presenceText(item));
-    case 'recovered': return rule('recovered', t('recovered', { n: item.count }));
-    case 'gap': return rule('gap', gapText(item));
-    case 'unread': return rule('unread', t('unreadBelow'));
-    case 'epoch': return rule('epoch', t('newEpoch'));
+    case 'notice': return aside(kind, make('span', { className: 'said', dir: 'auto' }, words(row)));
+    case 'presence': return aside(kind, words(row));
+    default: return make('li', { className: `rule ${kind}` }, words(row));
   }
 }
 
@@ -241,7 +245,7 @@ function actionRow({ entry, pending }, mine, reader, act) {
   appendText(text, entry.text.slice('/me '.length), reader);
   text.title = fullDate(entry.time);
   const body = make('div', { className: 'body' }, text);
-  const star = make('span', { className: 'gutter', 'aria-hidden': 'true' }, '∗');
+  const star = make('span', { className: 'gutter', ariaHidden: true }, '∗');
   const row = colourBy(make('li', { className: 'entry action' }, star, body), name);
   return withState(row, body, mine, pending, act);
 }
@@ -251,7 +255,7 @@ function directRow(message, mine, act, pending) {
   const other = mine ? to : from;
   const by = byLine(t(mine ? 'directTo' : 'directFrom', { name: other.name }), time);
   if (!mine) {
-    by.append(make('button', { type: 'button', className: 'link', onclick: () => act('reply', other) }, t('reply')));
+    by.append(make('button', { className: 'link', onclick: () => act('reply', other) }, t('reply')));
   }
   const body = make('div', { className: 'body' }, by, entryText(message));
   const row = make('li', { className: 'entry direct' }, avatar(other.name), body);
@@ -297,19 +301,18 @@ function withState(row, body, mine, pending, act) {
   row.classList.add('own', state);
   if (state === 'failed') {
     const button = verb =>
-      make('button', { type: 'button', className: 'link', onclick: () => act(verb, pending.cid) }, t(verb));
+      make('button', { className: 'link', onclick: () => act(verb, pending.cid) }, t(verb));
     const reason = t('failed', { reason: problemText(pending.problem) });
     body.append(make('p', { className: 'failure', role: 'alert' }, reason, ' ', pending.problem.code === 'lost' ? '' : button('retry'), button('discard')));
   } else {
-    row.append(make('span', { className: 'mark', role: 'img', 'aria-label': t(state), title: t(state) }));
+    row.append(make('span', { className: 'mark', role: 'img', ariaLabel: t(state), title: t(state) }));
   }
   return row;
 }
 
 /** The server explains in English; what happens most is said in the reader's language. */
 export function problemText({ code, text }) {
-  const own = t(`error_${code}`);
-  return own === `error_${code}` ? text : own;
+  return t(`error_${code}`, {}, text);
 }
 
 function timeMark(time, className = '') {
@@ -319,14 +322,6 @@ function timeMark(time, className = '') {
 
 function aside(className, content) {
   return make('li', { className: `aside ${className}` }, content);
-}
-
-function rule(className, text) {
-  return make('li', { className: `rule ${className}` }, text);
-}
-
-function gapText({ long, from, to }) {
-  return long ? t('gap', { n: to - from + 1 }) : t('gapFilling');
 }
 
 function presenceText({ arrived, left, renamed }) {

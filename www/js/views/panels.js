@@ -50,10 +50,11 @@ export class SidebarView {
   }
 
   #row({ name, unread, mentions }, current) {
-    const link = make('a', { href: `#${encodeURIComponent(name)}`, 'data-focus': `open ${name}` });
+    const link = make('a', { href: `#${encodeURIComponent(name)}` });
+    link.dataset.focus = `open ${name}`;
     link.append(make('bdi', { className: 'name' }, name));
     link.onclick = () => closeDrawer();
-    if (name === current) link.setAttribute('aria-current', 'page');
+    if (name === current) link.ariaCurrent = 'page';
     if (unread) {
       link.classList.add('unread');
       if (mentions) link.append(badge('badge mentions', 'mentions', mentions, '@'));
@@ -66,7 +67,8 @@ export class SidebarView {
 
   #leaveButton(name) {
     const label = t('leaveRoom', { room: name });
-    const button = make('button', { type: 'button', className: 'icon leave', 'aria-label': label, title: label, 'data-focus': `leave ${name}` }, icon('close'));
+    const button = make('button', { className: 'icon leave', ariaLabel: label, title: label }, icon('close'));
+    button.dataset.focus = `leave ${name}`;
     button.onclick = () => {
       this.chat.leave(name);
       location.hash = encodeURIComponent(this.chat.current);
@@ -85,7 +87,7 @@ export class SidebarView {
 }
 
 function badge(className, label, n, sign = '') {
-  return make('span', { className, role: 'img', 'aria-label': t(label, { n }) }, sign + (n > 99 ? '99+' : n));
+  return make('span', { className, role: 'img', ariaLabel: t(label, { n }) }, sign + (n > 99 ? '99+' : n));
 }
 
 function closeDrawer() {
@@ -107,7 +109,7 @@ export class PeopleView {
     if (!room) return;
     const count = t('personCount', { n: room.count });
     byId('people-count').textContent = byId('people-total').textContent = room.count || '';
-    byId('people-button').setAttribute('aria-label', `${t('people')}: ${count}`);
+    byId('people-button').ariaLabel = `${t('people')}: ${count}`;
     const people = room.people(me.id).map(person => this.#member(person, me));
     const rest = room.count - room.members.size;
     if (rest > 0) people.push(make('li', { className: 'rest' }, t('morePeople', { n: rest })));
@@ -119,7 +121,8 @@ export class PeopleView {
   }
 
   #member(person, me) {
-    const button = make('button', { type: 'button', 'data-id': person.id }, avatar(person.name));
+    const button = make('button', {}, avatar(person.name));
+    button.dataset.id = person.id;
     button.append(make('bdi', { className: 'name' }, person.name));
     if (person.id === me.id) {
       button.disabled = true;
