@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import { stage } from './harness.mjs';
+import { asks, beside, token } from './site.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -19,7 +20,7 @@ const picture = {
   ),
 };
 
-const scene = stage('--db', 'none');
+const scene = stage('--db', 'none', ...beside);
 
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, screen] of [['wide', WIDE], ['on a phone', PHONE]]) {
@@ -116,6 +117,23 @@ for (const colorScheme of ['light', 'dark']) {
         await page.selectOption('[name=notify]', 'me');
         await page.locator('#notify-problem:not(:empty)').waitFor();
         await isFine(page);
+      });
+
+      test('member of a site, a message that was removed, and a token that has expired', async () => {
+        const martha = token({ name: 'Martha', role: 'editor' }, 6);
+        const one = await (await person()).visit(`#token=${martha}`);
+        await one.say('Not for long');
+        await asks(scene, 'DELETE', 'rooms/lobby/messages/1');
+        await one.page.locator('.removed').waitFor();
+        for (const drawer of screen === PHONE ? ['sidebar', 'people'] : []) {
+          await one.page.tap(`[popovertarget="${drawer}"]`);
+          await one.page.locator(`#${drawer}:popover-open`).waitFor();
+          await isFine(one.page);
+          await one.page.keyboard.press('Escape');
+          await one.page.locator(`#${drawer}`).waitFor({ state: 'hidden' });
+        }
+        await one.disconnected();
+        await isFine(one.page);
       });
 
       test('rename dialog', async () => {

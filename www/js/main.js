@@ -54,6 +54,7 @@ const changes = {
     connection.render();
     composer.tray.render();
     if (phase === 'open' && name.accepted()) beginWriting();
+    if (phase === 'closed') name.busy(false);
   },
   rooms: () => {
     sidebar.render();
@@ -70,6 +71,7 @@ const changes = {
     if (said.room === chat.current) log.announce(said.entry);
     settings.heard(said);
   },
+  removed: () => log.forget(),
   recovered: ({ count }) => connection.say(t('recovered', { n: count })),
 };
 
@@ -81,8 +83,8 @@ addEventListener('pageshow', event => event.persisted && chat.connection.wake())
 document.addEventListener('visibilitychange', () => document.hidden || chat.connection.wake());
 
 openByAddress();
-if (chat.me.name) {
-  sidebar.renderMe();
+if (chat.me.name || chat.token) {
+  if (chat.me.name) sidebar.renderMe();
   name.accepted();
   chat.connection.start();
   beginWriting();
@@ -90,16 +92,17 @@ if (chat.me.name) {
   name.ask();
 }
 
-/** The address names the room, so that a link is an invitation. */
+/** The address names the room, so that a link is an invitation; it gives no token away. */
 function openByAddress() {
-  let asked = '';
+  let [asked, token] = location.hash.slice(1).split(/(?:^|&)token=/);
   try {
-    asked = decodeURIComponent(location.hash.slice(1));
+    asked = decodeURIComponent(asked);
   } catch {
     // A broken escape names no room.
   }
   const room = roomName(asked) ?? DEFAULT_ROOM;
-  if (asked !== room) history.replaceState(null, '', `#${encodeURIComponent(room)}`);
+  if (asked !== room || token !== undefined) history.replaceState(null, '', `#${encodeURIComponent(room)}`);
+  if (token) chat.enterBy(token);
   chat.open(room);
   composer.turnTo(room);
 }

@@ -4,7 +4,7 @@ import { Chat } from '../../../www/js/models/chat.js';
 import { FakeClock, FakeSocket } from './fakes.mjs';
 
 /** What tabs share, or one tab's own. */
-function area(kept = {}) {
+export function area(kept = {}) {
   const store = new Map(Object.entries(kept));
   const get = key => structuredClone(store.get(key) ?? null);
   const set = (key, value) => store.set(key, structuredClone(value));
@@ -12,7 +12,7 @@ function area(kept = {}) {
 }
 
 /** A chat whose server is the test: `says` answers, `asked` is what it was sent last. */
-export function begun(kept = {}, local = area({ name: 'Me', rooms: [{ name: 'lobby' }], ...kept })) {
+export function begun(kept = {}, local = area({ name: 'Me', rooms: [{ name: 'lobby' }], ...kept }), session = area()) {
   const clock = new FakeClock();
   const sockets = [];
   const events = [];
@@ -21,7 +21,7 @@ export function begun(kept = {}, local = area({ name: 'Me', rooms: [{ name: 'lob
     clock,
     random: () => 0,
     local,
-    session: { get: () => null, set: () => {} },
+    session,
     notify: (event, detail) => events.push([event, detail]),
   });
   chat.open('lobby');
@@ -29,7 +29,7 @@ export function begun(kept = {}, local = area({ name: 'Me', rooms: [{ name: 'lob
   chat.connection.start();
   const says = message => sockets.at(-1).hears(message);
   const asked = () => sockets.at(-1).sent.at(-1);
-  const greets = (session = 's') =>
+  const greets = (session = chat.token ? null : 's') =>
     says({ type: 'welcome', session, id: 'me', name: chat.me.name, limits: {}, ping_seconds: 25, commands: [] });
   const welcome = () => {
     sockets.at(-1).opens();
@@ -44,7 +44,7 @@ export function begun(kept = {}, local = area({ name: 'Me', rooms: [{ name: 'lob
     welcome();
   };
   welcome();
-  return { chat, clock, local, sockets, says, asked, greets, joined, lose, events };
+  return { chat, clock, local, session, sockets, says, asked, greets, joined, lose, events };
 }
 
 /** Somebody is shown the end of the current room. */

@@ -79,7 +79,7 @@ describe('outbox', () => {
     outbox.disconnected();
     clock.pass(400);
     assert.deepEqual(sent.slice(3), ['one']);
-    outbox.fail(one, { code: 'too_large', text: 'too long' });
+    outbox.fail({ code: 'too_large', text: 'too long' }, one);
     assert.deepEqual(sent.slice(3), ['one', 'two']);
     outbox.discard(two);
     assert.deepEqual(sent.slice(3), ['one', 'two', 'three']);
@@ -88,7 +88,7 @@ describe('outbox', () => {
   test('failed item stays until it is tried again or discarded', () => {
     const { outbox, sent, say } = box();
     const one = say('one');
-    outbox.fail(one, { code: 'too_large', text: 'too long' });
+    outbox.fail({ code: 'too_large', text: 'too long' }, one);
     outbox.flush();
     assert.equal(outbox.items[0].state, 'failed');
     assert.deepEqual(sent, ['one']);

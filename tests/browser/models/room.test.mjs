@@ -21,6 +21,13 @@ describe('rooms', () => {
     for (const name of ['\u0301a', 'a\u200b', 'a\u034f', '👋']) assert.equal(roomName(name), null, name);
   });
 
+  test('people keep their roles however they come', () => {
+    const room = new Room('lobby');
+    room.setMembers([{ ...ann, role: 'editor' }], 1);
+    room.presence({ count: 2, arrived: [{ id: 'b', name: 'Bob', role: 'author' }], renamed: [{ id: 'a', name: 'Anna', role: 'chief' }] });
+    assert.deepEqual(room.people('b').map(({ name, role }) => [name, role]), [['Bob', 'author'], ['Anna', 'chief']]);
+  });
+
   test('typing ends by itself and with what was typed', () => {
     const room = new Room('lobby');
     room.startsTyping(ann, 1000);

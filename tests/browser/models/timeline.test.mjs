@@ -25,6 +25,16 @@ describe('timeline', () => {
     assert.deepEqual(seqs(timeline), [1, 2, 3, 4]);
   });
 
+  test('entry that is removed takes the place of the one that was known', () => {
+    const timeline = joined(1, 3);
+    assert.equal(timeline.add([entry(2, { type: 'removed', text: undefined })]), 0);
+    assert.deepEqual(timeline.items.map(({ entry: { type } }) => type), ['message', 'removed', 'message']);
+    timeline.add([entry(2)]);
+    assert.equal(timeline.items[1].entry.type, 'removed', 'for good');
+    timeline.add([entry(1, { type: 'removed', time: undefined })]);
+    assert.equal(timeline.items[0].entry.type, 'message');
+  });
+
   test('rejoin adds exactly what was missed', () => {
     const timeline = joined(1, 3);
     const missed = timeline.join({ epoch: 'e', seq: 5, entries: entries(4, 5), recovered: true, more: true });

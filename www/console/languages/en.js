@@ -62,7 +62,7 @@ export default {
   code3008: 'The other side waited too long for something.',
   code4008: 'Veche: this connection took what it was sent too slowly. Come back; what was missed is sent again.',
   code4012: 'Veche: a ping was not answered in time. Come back.',
-  code4500: 'Veche: the access token is not valid. Coming back does not help.',
+  code4500: 'Veche: the token of the site is missing, wrong or has expired. Come back with another.',
   code4503: 'Veche: removed from the chat. Do not come back.',
   codesUnused: 'Not in use.',
   codesProtocol: 'Reserved for the protocol and its extensions.',

@@ -8,6 +8,7 @@
 //   me                  our own name has changed
 //   name-refused {name, suggestion?, text}
 //   heard {room, entry} somebody else said something just now
+//   removed             something that was said is not to be known any more
 //   recovered {room, count}
 
 import { Connection } from './connection.js';
@@ -46,8 +47,9 @@ export class Chat {
   constructor({ dial, clock, random, local, session, notify }) {
     this.clock = clock;
     this.local = local;
+    this.session = session;
     this.notify = notify;
-    this.me.name = local.get('name');
+    this.me.name = this.#kept.get('name') ?? '';
     this.outbox = new Outbox({
       store: { read: () => session.get('outbox'), write: items => session.set('outbox', items) },
       clock,
@@ -75,6 +77,23 @@ export class Chat {
 
   get room() {
     return this.rooms.get(this.current);
+  }
+
+  /** By which a site names us in this tab, if it does. */
+  get token() {
+    return this.session.get('token');
+  }
+
+  /** A guest's name is the browser's. */
+  get #kept() {
+    return this.token ? this.session : this.local;
+  }
+
+  /** Takes a token, and comes as whom it names. */
+  enterBy(token) {
+    this.session.set('token', token);
+    this.connection.stop();
+    this.connection.start();
   }
 
   /** Takes a name and, where there is no connection, starts one. */
@@ -203,9 +222,11 @@ export class Chat {
 
   /** Name and session are the browser's: another tab may have changed them. */
   #hello() {
+    const { token } = this;
     const session = (this.#helloSession = this.local.get('session'));
-    this.me.name = this.#chosen ?? this.local.get('name') ?? this.me.name;
-    this.connection.send({ type: 'hello', name: this.me.name, ...(session && { session }) });
+    const name = (this.me.name = this.#chosen ?? this.#kept.get('name') ?? this.me.name);
+    const known = token ? { token } : session && { session };
+    this.connection.send({ type: 'hello', ...(name && { name }), ...known });
   }
 
   #join(room) {
@@ -223,20 +244,25 @@ export class Chat {
       case 'joined': return room && this.history.joined(room, message);
       case 'message':
       case 'file': return this.#entry(room, message);
+      case 'removed': return this.#removed(room, message);
       case 'history': return room && this.history.answered(room, message);
       case 'presence': return room && this.#presence(room, message);
       case 'typing': return room && this.#typing(room, message.from);
       case 'direct': return this.#direct(message);
       case 'notice': return this.#notice(message);
       case 'renamed': return this.#renamed(message);
-      case 'left': return this.requests.answered(message.cid);
+      case 'left': return room && !message.cid ? this.#refuseRoom(room, message) : this.requests.answered(message.cid);
       case 'error': return this.#error(message);
     }
   }
 
   #welcome({ session, id, name, limits, ping_seconds, commands }) {
     this.#chosen = null;
-    this.local.set('session', session);
+    // A server that knows no tokens takes us for a guest.
+    if (session) {
+      this.session.set('token', null);
+      this.local.set('session', session);
+    }
     this.limits = limits ?? {};
     this.commands = commands ?? [];
     this.#call(name, id);
@@ -249,7 +275,7 @@ export class Chat {
 
   #call(name, id = this.me.id) {
     this.me = { id, name };
-    this.local.set('name', name);
+    this.#kept.set('name', name);
     this.notify('me');
   }
 
@@ -264,6 +290,15 @@ export class Chat {
     if (room.name === this.current) this.seen();
     this.#grown(room);
     this.notify('people', room.name);
+  }
+
+  #removed(room, entry) {
+    this.acknowledge([entry]);
+    // What stands above all that is shown comes with the history there.
+    if (!room || entry.seq < room.timeline.oldest) return;
+    room.timeline.add([entry]);
+    this.notify('room', room.name);
+    this.notify('removed');
   }
 
   /** There is more at the end of a room; the oldest goes, unless somebody may be reading it. */
@@ -368,11 +403,11 @@ export class Chat {
     if (this.requests.find(cid)) return this.#refused(error);
     const item = this.outbox.find(cid);
     // What remains answers `typing` or `ping`, which are nobody's business.
-    if (!item) return;
+    if (!item || item.state === 'failed') return;
     // What a day allows is not waited for.
     if (retry_ms !== undefined && code !== 'quota') return this.outbox.postpone(cid, retry_ms);
     if (code === 'not_joined') return this.#sendAgain(item);
-    if (item.body.type !== 'command') return this.outbox.fail(cid, { code, text });
+    if (item.body.type !== 'command') return this.outbox.fail({ code, text }, cid);
     this.#notice(error);
   }
 
@@ -404,12 +439,16 @@ export class Chat {
   /** We cannot be in a room: says why there, and what was to be sent there waits for a person. */
   #refuseRoom(room, problem) {
     const { text } = problem;
-    for (const { cid } of this.outbox.of(room.name)) this.outbox.fail(cid, problem);
+    this.requests.forgetRoom(room.name);
+    this.outbox.fail(problem, ...this.outbox.of(room.name).map(({ cid }) => cid));
     room.standing = 'out';
+    room.loadingOlder = false;
+    room.setMembers([], 0);
     if (room.timeline.items.at(-1)?.text !== text) {
       room.timeline.note('notice', { text, time: this.clock.now() });
     }
     this.notify('room', room.name);
+    this.notify('people', room.name);
   }
 
   #sendAgain({ cid, room }) {

@@ -102,11 +102,12 @@ export class Outbox {
     this.#timer = this.clock.setTimeout(() => this.flush(), this.#pausedUntil - this.clock.now());
   }
 
-  fail(cid, problem) {
-    const item = this.find(cid);
-    if (!item) return;
-    item.problem = problem;
-    this.#turn(item, 'failed');
+  fail(problem, ...cids) {
+    for (const item of this.items) {
+      if (!cids.includes(item.cid)) continue;
+      item.problem = problem;
+      this.#turn(item, 'failed');
+    }
     this.#settled();
   }
 

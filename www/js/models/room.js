@@ -52,7 +52,7 @@ export class Room {
       this.members.delete(id);
       this.#typing.delete(id);
     }
-    for (const { id, name } of [...arrived, ...renamed]) this.members.set(id, { id, name });
+    for (const person of [...arrived, ...renamed]) this.members.set(person.id, person);
   }
 
   /** People in the order of their names, oneself first. */

@@ -43,12 +43,17 @@ export class Timeline {
     return this.items.find(isOpenGap);
   }
 
-  /** Adds entries in any order; returns how many were new. Known ones change nothing. */
+  /** Adds entries in any order; returns how many were new. Known ones are only ever removed. */
   add(entries) {
     let added = 0;
     for (const entry of entries) {
       const key = `${this.#era}:${entry.seq}`;
-      if (!Number.isInteger(entry.seq) || isNaN(new Date(entry.time)) || this.#known.has(key)) continue;
+      const known = this.#known.get(key);
+      if (!Number.isInteger(entry.seq) || isNaN(new Date(entry.time))) continue;
+      if (known) {
+        if (entry.type === 'removed') known.entry = entry;
+        continue;
+      }
       const item = { key, kind: 'entry', era: this.#era, at: entry.seq, order: 0, entry };
       this.#known.set(key, item);
       this.items.push(item);

@@ -62,12 +62,13 @@ export class ConnectionView {
   }
 
   #closed({ code, reason }) {
-    const words = t(`close${code}`, {}, reason || `${code}`);
+    const words = t(`close${code}`, { reason }, reason || `${code}`);
     const text = t('closed', { reason: words });
     this.#lost = true;
     this.say(text);
     this.#describe(text);
-    this.#show(text, t('connectAgain'));
+    // No token becomes right by showing it again.
+    this.#show(text, code !== 4500 && t('connectAgain'));
   }
 
   #describe(text) {

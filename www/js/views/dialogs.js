@@ -19,7 +19,7 @@ export class NameView {
       this.#problem.textContent = name ? '' : t('nameEmpty');
       this.#field.ariaInvalid = !name;
       if (!name) return this.#field.focus();
-      this.#busy(true);
+      this.busy(true);
       on.enter(name);
     };
     byId('me').onclick = () => this.#openDialog();
@@ -39,7 +39,7 @@ export class NameView {
   ask(name = '') {
     byId('chat').hidden = true;
     byId('welcome').hidden = false;
-    this.#busy(false);
+    this.busy(false);
     this.#field.value = name;
     this.#field.focus();
   }
@@ -78,7 +78,7 @@ export class NameView {
     this.#newName.select();
   }
 
-  #busy(busy) {
+  busy(busy) {
     this.#button.ariaBusy = busy;
     this.#button.textContent = t(busy ? 'entering' : 'enter');
   }

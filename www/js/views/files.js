@@ -125,13 +125,15 @@ export class FilesView {
 
 function revoke(picture) {
   URL.revokeObjectURL(picture.url);
+  picture.dialog?.close();
   picture.url = null;
   picture.img.removeAttribute('src');
 }
 
-function enlarge({ url, entry: { name } }) {
+function enlarge(picture) {
+  const { url, entry: { name } } = picture;
   const close = make('button', { className: 'icon', ariaLabel: t('close') }, icon('close'));
-  const dialog = make('dialog', { className: 'zoomed', ariaLabel: name }, make('img', { src: url, alt: name }), close);
+  const dialog = picture.dialog = make('dialog', { className: 'zoomed', ariaLabel: name }, make('img', { src: url, alt: name }), close);
   dialog.onclick = () => dialog.close();
   dialog.onclose = () => dialog.remove();
   document.body.append(dialog);

@@ -51,6 +51,11 @@ export class LogView {
     if (heard.childElementCount > HEARD) heard.firstElementChild.remove();
   }
 
+  /** What was said is not to be heard any more. */
+  forget() {
+    byId('heard').replaceChildren();
+  }
+
   #render() {
     const { room, me, outbox, current } = this.chat;
     if (!room) return;
@@ -192,7 +197,7 @@ export class Scroll {
 /** All that a row's looks depend on; a row whose signature is the same stays as it is. */
 function signature(row) {
   const { kind, item, grouped, mine } = row;
-  return kind === 'entry' ? `${grouped} ${mine} ${item.pending?.state}` : words(row) ?? kind;
+  return kind === 'entry' ? `${grouped} ${mine} ${item.entry.type} ${item.pending?.state}` : words(row) ?? kind;
 }
 
 /** What is said by a row that nobody has said. */
@@ -229,6 +234,7 @@ function entryRow({ item, grouped, mine, reader }, act) {
   const body = make('div', { className: 'body' });
   if (!grouped) body.append(byLine(name, entry.time));
   if (entry.type === 'file') body.append(act('file', item));
+  if (entry.type === 'removed') body.append(make('p', { className: 'text removed' }, t('removed')));
   if (entry.text) body.append(entryText(entry, reader));
   const side = grouped ? timeMark(entry.time, 'gutter') : avatar(name);
   const row = make('li', { className: 'entry' }, side, body);

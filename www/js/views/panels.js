@@ -27,8 +27,12 @@ export class SidebarView {
   }
 
   renderMe() {
-    const { name } = this.chat.me;
-    byId('me').replaceChildren(avatar(name), make('span', { className: 'name' }, name), icon('pencil'));
+    const { me: { name }, token } = this.chat;
+    const button = byId('me');
+    // The site has named its member.
+    button.disabled = token;
+    button.title = token ? '' : t('renameTitle');
+    button.replaceChildren(avatar(name), make('span', { className: 'name' }, name), token ? '' : icon('pencil'));
   }
 
   #render() {
@@ -124,6 +128,7 @@ export class PeopleView {
     const button = make('button', {}, avatar(person.name));
     button.dataset.id = person.id;
     button.append(make('bdi', { className: 'name' }, person.name));
+    if (person.role) button.append(make('bdi', { className: 'role' }, person.role));
     if (person.id === me.id) {
       button.disabled = true;
       button.append(make('span', { className: 'you' }, t('you')));
