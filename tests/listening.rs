@@ -10,11 +10,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use common::{DEADLINE, Line, Program, run};
 use serde_json::{Value, json};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
@@ -75,6 +76,26 @@ fn socket_that_a_killed_server_left_is_replaced_and_one_in_use_is_not() {
         0o666,
         "whoever gets into the folder may connect"
     );
+}
+
+#[test]
+fn socket_of_another_server_is_left_to_it() {
+    let path = socket("other");
+    let unix = format!("unix:{}", path.display());
+    let program = Program::start(&["--listen", &unix]);
+    // Bound, and not listened at yet.
+    fs::remove_file(&path).unwrap();
+    let other = UnixListener::bind(&path).unwrap();
+    assert_eq!(program.stop().status.code(), Some(0));
+    assert!(path.exists(), "it is the other one's");
+    // Nor is one replaced whose server does not come to its door.
+    let waiting: Vec<_> = (0..300).map_while(|_| knock(&path)).collect();
+    let ended = run(&["--listen", &unix]);
+    assert!(
+        ended.errors[0].contains("the file is there already"),
+        "{ended:?}"
+    );
+    drop((other, waiting));
 }
 
 #[test]
@@ -151,6 +172,14 @@ fn everything_is_below_the_base_path_that_was_given() {
     assert!(tungstenite::client(url("/chat/ws"), program.connect()).is_ok());
     assert!(tungstenite::client(url("/chat/"), program.connect()).is_ok());
     assert!(tungstenite::client(url("/ws"), program.connect()).is_err());
+}
+
+/// Somebody who waits there, unless there is no more room to.
+fn knock(path: &Path) -> Option<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let address = SockAddr::unix(path).unwrap();
+    socket.connect(&address).is_ok().then_some(socket)
 }
 
 /// A path of a test's own, with nothing at it.

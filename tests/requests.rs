@@ -247,6 +247,39 @@ fn who_waits_to_be_told_to_go_on_is_told_once() {
 }
 
 #[test]
+fn http_1_0_is_not_told_to_go_on() {
+    let mut world = world();
+    let mut client = world.accept(HOME);
+    let request = post("/api/a", "12").replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
+    let request = request.replace("HTTP/1.1", "HTTP/1.0");
+    let (head, body) = request.split_at(request.len() - 2);
+    assert_eq!(answer(&mut world, &mut client, head), "");
+    assert!(answer(&mut world, &mut client, body).ends_with("took 12\n"));
+}
+
+#[test]
+fn visitor_of_a_proxy_stays_one_while_the_answer_is_made() {
+    let mut world = world_with(Config {
+        trusted_proxies: vec!["192.0.2.1".parse().unwrap()],
+        max_connections_per_address: 1,
+        ..Config::default()
+    });
+    let visitor = "\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n";
+    let mut proxied = world.accept("192.0.2.1");
+    // The answer to the first is written when the second is taken already.
+    let requests =
+        get("/").replace("\r\n\r\n", visitor) + &get("/api/later").replace("\r\n\r\n", visitor);
+    assert!(answer(&mut world, &mut proxied, &requests).starts_with("HTTP/1.1 200"));
+    let mut second = world.accept("192.0.2.1");
+    let refused = answer(
+        &mut world,
+        &mut second,
+        &get("/").replace("\r\n\r\n", visitor),
+    );
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+}
+
+#[test]
 fn body_has_to_arrive_in_the_time_of_its_request() {
     let mut world = world();
     let mut client = world.accept(HOME);

@@ -171,6 +171,50 @@ fn site_says_something_and_everybody_in_the_room_hears_it() {
 }
 
 #[test]
+fn body_that_is_no_form_is_said_as_it_is_and_one_that_cannot_be_read_is_refused() {
+    let mut town = town();
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let target = "POST /api/rooms/lobby/messages";
+    let words = "see https://a/?q=1&b=2 100%";
+    assert_eq!(site(&mut town, target, &[form], words).json["text"], words);
+    for headers in [
+        &["Content-Type: multipart/form-data; boundary=x"][..],
+        &["Content-Type: application/octet-stream"],
+        &[form, "Content-Encoding: gzip"],
+    ] {
+        let refused = site(&mut town, target, headers, "text=x");
+        assert_eq!(refused.status, 415, "{headers:?}");
+        assert_eq!(refused.json["code"], "unsupported");
+    }
+}
+
+#[test]
+fn key_names_one_message_and_no_other() {
+    let mut town = town();
+    let mut post = |room: &str, headers: &[&str], text: &str| {
+        let target = format!("POST /api/rooms/{room}/messages");
+        site(&mut town, &target, headers, text)
+    };
+    let key = ["Idempotency-Key: k"];
+    assert_eq!(post("lobby", &key, "x").status, 201);
+    for (room, text) in [("hall", "x"), ("lobby", "y")] {
+        let refused = post(room, &key, text);
+        assert_eq!(
+            (refused.status, &refused.json["code"]),
+            (409, &json!("key_used"))
+        );
+    }
+    assert_eq!(post("lobby", &key, "x").status, 200);
+    for wrong in [
+        &["Idempotency-Key: \u{ff}"][..],
+        &[key[0], key[0]],
+        &["Idempotency-Key:"],
+    ] {
+        assert_eq!(post("lobby", wrong, "x").status, 400, "{wrong:?}");
+    }
+}
+
+#[test]
 fn what_is_posted_again_is_said_once() {
     let mut town = town();
     let (mut ann, _) = member(&mut town, "Ann");
@@ -258,10 +302,6 @@ fn rules_limits_and_errors_are_those_of_people() {
         assert_eq!(answer.status, status, "{target} {body} {}", answer.json);
         assert_eq!(answer.json["code"].as_str().unwrap_or_default(), code);
     }
-    assert_eq!(
-        site(&mut town, "POST /api/rooms/lobby/messages", &[], "x=1").status,
-        400
-    );
     let too_long = "x".repeat(10 * 6 + 5_000);
     assert_eq!(post(&mut town, &too_long).status, 413);
     // Every character as six.
@@ -395,6 +435,32 @@ fn removed_message_is_gone_for_all_and_keeps_its_number() {
 }
 
 #[test]
+fn who_was_away_hears_what_was_removed_meanwhile() {
+    let mut town = town();
+    for text in ["one", "two"] {
+        assert_eq!(post(&mut town, text).status, 201);
+    }
+    let (mut ann, welcome) = hello(&mut town, &json!({"type": "hello", "name": "Ann"}));
+    let epoch = join(&mut town, &mut ann)["epoch"].clone();
+    ann.reset();
+    town.run();
+    site(&mut town, "DELETE /api/rooms/lobby/messages/1", &[], "");
+    let session = &welcome["session"];
+    let back = json!({"type": "hello", "name": "Ann", "session": session});
+    let (mut ann, _) = hello(&mut town, &back);
+    let after = json!({"epoch": epoch, "seq": 2});
+    ann.say(&json!({"type": "join", "room": "lobby", "after": after}));
+    let joined = heard(&mut town, &mut ann).remove(0);
+    assert_eq!(joined["recovered"], true);
+    let entries = joined["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (&entries[0]["type"], &entries[0]["seq"]),
+        (&json!("removed"), &json!(1))
+    );
+}
+
+#[test]
 fn member_who_is_sent_out_is_told_not_to_come_back() {
     let mut town = town();
     let (mut ann, welcome) = member(&mut town, "Ann");
@@ -445,7 +511,7 @@ fn room_that_is_closed_is_left_by_everybody_and_opened_anew() {
     assert_eq!((&joined["seq"], &joined["count"]), (&json!(2), &json!(1)));
     assert_eq!(
         site(&mut town, "DELETE /api/rooms/none", &[], "").status,
-        404
+        204
     );
     // What was planned for those who were there comes to nothing.
     town.advance(Duration::from_secs(10));
@@ -505,6 +571,67 @@ fn token_names_a_member_who_is_the_same_with_each() {
     let (_other, third) = hello(&mut town, &other);
     assert_ne!(third["id"], welcome["id"]);
     assert_ne!(third["name"], "Bob", "a guest has it");
+}
+
+#[test]
+fn member_whose_name_is_taken_keeps_the_other_one() {
+    let mut town = town();
+    let (_guest, _) = hello(&mut town, &json!({"type": "hello", "name": "Ann"}));
+    let mut come = |claims: &Value| {
+        let (client, welcome) = hello(&mut town, &json!({"type": "hello", "token": token(claims)}));
+        (client, welcome["name"].clone())
+    };
+    let names: Vec<_> = (0..4)
+        .map(|_| come(&json!({"sub": 7, "name": "Ann"})))
+        .collect();
+    assert!(
+        names.iter().all(|(_, name)| *name == names[0].1),
+        "{:?}",
+        names[0].1
+    );
+    // Nor is anybody the site.
+    assert_ne!(come(&json!({"sub": 8, "name": "Site"})).1, "Site");
+    assert_eq!(post(&mut town, "still speaks").status, 201);
+}
+
+#[test]
+fn no_crowd_of_guests_keeps_a_member_out() {
+    let mut town = town();
+    let mut guests = Vec::new();
+    let names = (2..=120).map(|number| format!("Bob-{number}"));
+    for name in ["Bob".to_owned()].into_iter().chain(names) {
+        guests.push(hello(&mut town, &json!({"type": "hello", "name": name})));
+    }
+    let claims = json!({"sub": 7, "name": "Bob"});
+    let (_bob, welcome) = hello(
+        &mut town,
+        &json!({"type": "hello", "token": token(&claims)}),
+    );
+    assert!(
+        welcome["name"].as_str().unwrap().starts_with("Bob-"),
+        "{welcome}"
+    );
+}
+
+#[test]
+fn change_of_role_is_told_to_the_room() {
+    let mut town = town();
+    let (mut ann, _) = member(&mut town, "Ann");
+    let hello_as = |role: &str| {
+        let claims = json!({"sub": 7, "name": "Bob", "role": role});
+        json!({"type": "hello", "token": token(&claims)})
+    };
+    let (mut bob, _) = hello(&mut town, &hello_as("editor"));
+    join(&mut town, &mut bob);
+    town.advance(Duration::from_secs(2));
+    ann.frames();
+    let (_tab, _) = hello(&mut town, &hello_as("owner"));
+    town.advance(Duration::from_secs(2));
+    let presence = ann
+        .frames()
+        .into_iter()
+        .find(|frame| frame["type"] == "presence");
+    assert_eq!(presence.unwrap()["renamed"][0]["role"], "owner");
 }
 
 #[test]

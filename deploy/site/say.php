@@ -17,6 +17,9 @@ function veche_say(string $room, string $text, string $name = 'site', ?string $k
         'Content-Type: application/json',
     ];
     if ($key !== null) {
+        if (!preg_match('/^[\w-]{1,64}$/D', $key)) {
+            throw new InvalidArgumentException('a key is 1 to 64 of A-Z, a-z, 0-9, _ and -');
+        }
         $headers[] = "Idempotency-Key: $key";
     }
     $context = stream_context_create(['http' => [

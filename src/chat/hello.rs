@@ -12,8 +12,6 @@ use super::journal::Journal;
 use super::presence::Due;
 use super::session::{Session, SessionKey};
 #[cfg(feature = "site")]
-use super::site;
-#[cfg(feature = "site")]
 use super::token::Member;
 use super::wire::{Answer, Command, Error, ErrorCode};
 use super::{Chat, Client, commands, names};
@@ -74,9 +72,14 @@ impl<J: Journal> Chat<J> {
         };
         let name = name.ok_or(ErrorCode::BadName)?;
         let key = self.sessions.of_member(&member.subject);
-        // Two members may have the same name, and a guest may have it already.
+        // Two members may have the same name, and a guest may have it already. No
+        // number of guests keeps a member out.
         if let Err(suggestion) = self.sessions.name(Some(key), &name) {
-            let free = suggestion.ok_or(ErrorCode::NameTaken)?;
+            let id = self
+                .sessions
+                .get(key)
+                .map_or("", |session| &session.person.id);
+            let free = suggestion.unwrap_or_else(|| names::with_id(&name, id));
             self.take_name(Some(key), &free)?;
         }
         self.sessions.set_role(key, member.role);
@@ -167,10 +170,6 @@ impl<J: Journal> Chat<J> {
     }
 
     fn take_name(&mut self, key: Option<SessionKey>, name: &str) -> Result<(), Error> {
-        #[cfg(feature = "site")]
-        if self.site.is_some() && names::key(name) == site::NAME {
-            return Err(ErrorCode::NameTaken.into());
-        }
         let named = self.sessions.name(key, name);
         named.map_err(|suggestion| Error::from(ErrorCode::NameTaken).suggest(suggestion))
     }

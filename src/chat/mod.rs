@@ -139,6 +139,10 @@ impl<J: Journal> Chat<J> {
             most => most,
         };
         let mut sessions = Sessions::new(max_sessions);
+        #[cfg(feature = "site")]
+        if settings.api_token.is_some() {
+            sessions.reserve(site::NAME);
+        }
         for known in journal.sessions(max_sessions) {
             sessions.remember(known);
         }

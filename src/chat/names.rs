@@ -36,6 +36,14 @@ pub(super) fn of_member(name: &str) -> Option<String> {
     person(&name).map(str::to_owned)
 }
 
+/// A name that is nobody else's: it ends with an id.
+#[cfg(feature = "site")]
+pub(super) fn with_id(name: &str, id: &str) -> String {
+    let room = MAX_NAME_CHARS.saturating_sub(1 + id.len());
+    let name: String = name.chars().take(room).collect();
+    format!("{}-{id}", name.trim_end())
+}
+
 /// By what names are compared: those that differ in case alone are the same,
 /// letter by letter, wherever in a word they stand.
 pub(super) fn key(name: &str) -> String {

@@ -60,6 +60,20 @@ pub(super) enum Asker {
 }
 
 impl Asker {
+    /// What became of an entry, and the error where it was not kept. The key of a
+    /// site may have named something else; a page's `cid` is random.
+    fn check(self, draft: &Draft, outcome: Outcome) -> (Outcome, ErrorCode) {
+        #[cfg(feature = "site")]
+        if let (Asker::Site(_), Outcome::Repeated(Entry { draft: kept, .. })) = (self, &outcome)
+            && (kept.room != draft.room || kept.text != draft.text && !kept.is_removed())
+        {
+            return (Outcome::Unknown, ErrorCode::KeyUsed);
+        }
+        #[cfg(not(feature = "site"))]
+        let _ = draft;
+        (outcome, ErrorCode::Storage)
+    }
+
     /// What a person asks for next is looked at.
     fn release(self, cx: &mut Context<'_>) {
         match self {
@@ -115,7 +129,8 @@ impl<J: Journal> Chat<J> {
                     if !matches!(outcome, Outcome::Appended(_)) {
                         self.pay_back(paid, cx.now());
                     }
-                    let otherwise = || ErrorCode::Storage.into();
+                    let (outcome, code) = asker.check(&draft, outcome);
+                    let otherwise = || code.into();
                     self.entry_done(cx, room, asker, &draft.cid, outcome, otherwise);
                 }
                 Pending::Repeat {

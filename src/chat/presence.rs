@@ -94,7 +94,9 @@ impl<J: Journal> Chat<J> {
     /// Has everybody leave a room.
     #[cfg(feature = "site")]
     pub(super) fn close_room(&mut self, cx: &mut Context<'_>, room: &str) -> Result<(), Error> {
-        let place = self.place(room)?.ok_or(ErrorCode::NotFound)?;
+        let Some(place) = self.place(room)? else {
+            return Ok(());
+        };
         let Some(room) = self.rooms.get_mut(place) else {
             return Ok(());
         };
@@ -147,12 +149,12 @@ impl<J: Journal> Chat<J> {
         if room.presence.has_news() {
             room.presence.list_given();
         }
+        let is_news = member.learn(&person);
         if !is_member {
             room.presence.arrive(Person::clone(&person));
-        } else if member.name != person.name {
+        } else if is_news {
             room.presence.rename(Person::clone(&person));
         }
-        member.name.clone_from(&person.name);
         cx.subscribe(id, room.topic);
         let members = listed(room, &self.sessions);
         let given = room.newest.since(after);
@@ -246,9 +248,8 @@ impl<J: Journal> Chat<J> {
         for place in rooms {
             if let Some(room) = self.rooms.get_mut(place)
                 && let Some(member) = room.members.get_mut(&key)
-                && member.name != person.name
+                && member.learn(&person)
             {
-                member.name.clone_from(&person.name);
                 room.presence.rename(Person::clone(&person));
                 self.presence_changed(cx, place);
             }

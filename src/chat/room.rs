@@ -40,17 +40,28 @@ pub(super) struct Member {
     pub(super) tabs: usize,
     /// Since when there is none: in grace.
     pub(super) away_since: Option<Duration>,
-    /// The name that the room knows.
+    /// The name that the room knows, and the role.
     pub(super) name: String,
+    pub(super) role: Option<String>,
 }
 
 impl Member {
+    /// Makes what the room knows that of this person; whether that is news.
+    pub(super) fn learn(&mut self, person: &Person) -> bool {
+        let is_known = self.name == person.name && self.role == person.role;
+        if !is_known {
+            self.name.clone_from(&person.name);
+            self.role.clone_from(&person.role);
+        }
+        !is_known
+    }
+
     /// Somebody as the room knows them: one in grace may have another name now.
     pub(super) fn person(&self, session: &Session) -> Person {
         Person {
             id: session.person.id.clone(),
             name: self.name.clone(),
-            role: session.person.role.clone(),
+            role: self.role.clone(),
         }
     }
 }
@@ -146,9 +157,12 @@ impl Newest {
         }
     }
 
-    /// The entries above a number.
+    /// The entries above a number, and those below that were removed, perhaps while
+    /// somebody was away who has them.
     pub(super) fn entries(&self, above: u64) -> impl Iterator<Item = &str> {
-        let given = self.entries.iter().filter(move |(seq, _)| *seq > above);
+        let is_given = move |seq: u64, entry: &str| seq > above || entry.starts_with(REMOVED);
+        let entries = self.entries.iter();
+        let given = entries.filter(move |(seq, entry)| is_given(*seq, entry));
         given.map(|(_, entry)| &**entry)
     }
 }
@@ -256,6 +270,9 @@ fn take(list: &mut Vec<Person>, id: &str) -> Option<Person> {
     let place = list.iter().position(|person| person.id == id)?;
     Some(list.swap_remove(place))
 }
+
+/// What the JSON of an entry begins with that was removed.
+const REMOVED: &str = r#"{"type":"removed","#;
 
 /// How many members are named; above, they are only counted.
 pub(super) const MAX_LISTED: usize = 100;

@@ -30,6 +30,8 @@ pub(super) struct Sessions {
     /// back meanwhile is passed over.
     gone: VecDeque<(Duration, SessionKey)>,
     max_gone: usize,
+    /// Names that nobody may have, as they are compared.
+    reserved: Vec<&'static str>,
 }
 
 /// One identity, however many tabs it has open.
@@ -76,7 +78,14 @@ impl Sessions {
             by_name: HashMap::new(),
             gone: VecDeque::new(),
             max_gone,
+            reserved: Vec::new(),
         }
+    }
+
+    /// From now on nobody may have this name, given as names are compared.
+    #[cfg(feature = "site")]
+    pub(super) fn reserve(&mut self, name: &'static str) {
+        self.reserved.push(name);
     }
 
     /// Remembers a session from before.
@@ -181,10 +190,14 @@ impl Sessions {
         key: Option<SessionKey>,
         name: &str,
     ) -> Result<(), Option<String>> {
-        let taken_by = |name: &str| self.with_name(name);
-        if taken_by(name).is_some_and(|other| Some(other) != key) {
+        let is_taken = |name: &str| {
+            let owner = self.by_name.get(name);
+            self.reserved.contains(&name) || owner.is_some_and(|owner| Some(*owner) != key)
+        };
+        if is_taken(&names::key(name)) {
             let count = self.by_name.len();
-            return Err(names::suggest(name, count, |name| taken_by(name).is_some()));
+            let is_taken = |name: &str| is_taken(&names::key(name));
+            return Err(names::suggest(name, count, is_taken));
         }
         if let Some(session) = key.and_then(|key| self.sessions.get_mut(key)) {
             if session.has_name {

@@ -7,18 +7,20 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /api/rooms/ROOM/messages` | 201 with the entry, `message {room, seq, …}`. The body is a form or JSON with `text` and perhaps `name`, who says it (`site` unless given), or the bare text. The header `Idempotency-Key` is its `cid`: sent again, nothing changes, and the answer is 200 |
+//! | `POST /api/rooms/ROOM/messages` | 201 with the entry, `message {room, seq, …}`. The body is a form or JSON with `text` and perhaps `name`, who says it (`site` unless given), or the bare text. The header `Idempotency-Key` is its `cid`, one for all rooms: sent again, nothing changes, and the answer is 200 |
 //! | `GET /api/rooms/ROOM/messages` | 200 `history {room, entries, more}`: the newest, or with `?before=SEQ` or `?after=SEQ` those nearest to that; `&limit=N` |
-//! | `DELETE /api/rooms/ROOM/messages/SEQ` | 200 with what is left, `removed {room, seq, …}`; its text and its file are gone, here and for everybody in the room |
+//! | `DELETE /api/rooms/ROOM/messages/SEQ` | 200 with what is left, `removed {room, seq, …}`; its text and its file are gone, here and for everybody in the room; the database may hold them until it uses their place anew |
 //! | `GET /api/rooms` | 200 `rooms {rooms: [{room, count}], more}`: those that somebody is in, by name, a thousand at most; those behind a name with `?after=ROOM` |
 //! | `GET /api/rooms/ROOM` | 200 `room {room, count, members}` |
 //! | `DELETE /api/rooms/ROOM` | 204: everybody in there has to leave; what was said is kept, and whoever joins opens it anew |
 //! | `DELETE /api/members/ID` | 204: every connection of this member is closed with 4503 |
 //!
-//! An error is `error {code, text, retry_ms?}` with 400, 404, 409 (`name_taken`), 413
-//! (`too_large`), 429 (`rate_limited`) or 503 (`busy`, `storage`), and `Retry-After` in
-//! seconds where the same may be sent again. A site may do ten times as much as
-//! a person in a second.
+//! An error is `error {code, text, retry_ms?}` with 400, 404, 409 (`name_taken`;
+//! `key_used`: the key has named another message), 413 (`too_large`), 415
+//! (`unsupported`), 429 (`rate_limited`) or 503 (`busy`, `storage`, `too_many_rooms`), and
+//! `Retry-After` in seconds where the same may be sent again. What is no more than
+//! HTTP is a line of text: 401, 405, 408, 411, and 413 before the body has come. A site
+//! may do ten times as much as a person in a second.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -138,7 +140,15 @@ impl<J: Journal> Chat<J> {
         body: &[u8],
     ) -> Option<Response<'static>> {
         let done = self.do_for_site(cx, id, request, body);
-        done.unwrap_or_else(|error| Some(refusal(&error)))
+        done.unwrap_or_else(|error| {
+            let rate = self.address_rate;
+            if error.code() == ErrorCode::Busy
+                && let Some(site) = &mut self.site
+            {
+                rate.give_back(&mut site.budget);
+            }
+            Some(refusal(&error))
+        })
     }
 
     fn do_for_site(
@@ -172,7 +182,7 @@ impl<J: Journal> Chat<J> {
             (Subject::Member(member), "DELETE") => self.kick(cx, member).map(Some),
             _ => {
                 let methods = subject.methods();
-                let text = format!("Only {methods} are answered here.");
+                let text = format!("This is answered to {methods} alone.");
                 let mut response = Response::text(Status::MethodNotAllowed, &text);
                 response.header("Allow", methods);
                 Ok(Some(response))
@@ -196,13 +206,15 @@ impl<J: Journal> Chat<J> {
         if self.sessions.with_name(name).is_some() {
             return Err(ErrorCode::NameTaken.into());
         }
-        let cid = match request.header("idempotency-key") {
+        let mut keys = request.header_values("idempotency-key");
+        let cid = match (keys.next(), keys.next()) {
+            (None, _) => self.cid_or_new(None),
             // Quotes make it a string of a structured header (RFC 9651 §3.3.3).
-            Some(key) => key.trim_matches('"').to_owned(),
-            None => self.cid_or_new(None),
+            (Some(key), None) => String::from_utf8_lossy(key).trim_matches('"').to_owned(),
+            (Some(_), Some(_)) => String::new(),
         };
         if !wire::is_cid(&cid) {
-            let text = "An Idempotency-Key is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
+            let text = "An Idempotency-Key comes once and is 1 to 64 of A-Z, a-z, 0-9, _ and -.";
             return Err(Error::new(ErrorCode::BadRequest, text));
         }
         let place = self.place_or_load(room)?;
@@ -333,6 +345,10 @@ fn said<'a>(
     request: &Request<'_>,
     body: &'a str,
 ) -> Result<(Cow<'a, str>, Option<Cow<'a, str>>), Error> {
+    if request.header_values("content-encoding").next().is_some() {
+        let text = "The body has to come as it is, without a Content-Encoding.";
+        return Err(Error::new(ErrorCode::Unsupported, text));
+    }
     let media_type = request.header("content-type").unwrap_or(FORM);
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case(JSON) {
@@ -343,19 +359,20 @@ fn said<'a>(
         let name = command.text_of("name")?.map(str::to_owned);
         return Ok((command.text()?.to_owned().into(), name.map(Cow::Owned)));
     }
-    // `curl -d 'some words'` calls that a form.
-    if !media_type.eq_ignore_ascii_case(FORM) || !body.contains('=') {
-        return Ok((body.trim_end_matches(['\r', '\n']).into(), None));
+    let is_bare = media_type.eq_ignore_ascii_case(TEXT);
+    if !is_bare && !media_type.eq_ignore_ascii_case(FORM) {
+        let text = "The body has to be a form (not multipart), JSON, or plain text.";
+        return Err(Error::new(ErrorCode::Unsupported, text));
     }
     let field = |name: &str| {
         let mut fields = form_urlencoded::parse(body.as_bytes());
         fields.find_map(|(field, value)| (field == name).then_some(value))
     };
-    let text = field("text").ok_or_else(|| {
-        let text = "The field text is missing; curl sends one with --data-urlencode text=…";
-        Error::new(ErrorCode::BadRequest, text)
-    })?;
-    Ok((text, field("name")))
+    match field("text").filter(|_| !is_bare) {
+        Some(text) => Ok((text, field("name"))),
+        // `curl -d 'some words'` calls that a form, and it may have any signs in it.
+        None => Ok((body.trim_end_matches(['\r', '\n']).into(), None)),
+    }
 }
 
 /// A parameter of a request's query.
@@ -383,7 +400,8 @@ pub(super) fn refusal(error: &Error) -> Response<'static> {
 fn status(code: ErrorCode) -> Status {
     match code {
         ErrorCode::NotFound | ErrorCode::Gone | ErrorCode::NotPresent => Status::NotFound,
-        ErrorCode::NameTaken => Status::Conflict,
+        ErrorCode::NameTaken | ErrorCode::KeyUsed => Status::Conflict,
+        ErrorCode::Unsupported => Status::UnsupportedMediaType,
         ErrorCode::TooLarge => Status::ContentTooLarge,
         ErrorCode::RateLimited | ErrorCode::Quota => Status::TooManyRequests,
         ErrorCode::Busy | ErrorCode::Storage | ErrorCode::TooManyRooms => {
@@ -396,6 +414,7 @@ fn status(code: ErrorCode) -> Status {
 const PREFIX: &str = "/api/";
 const BEARER: &[u8] = b"Bearer ";
 const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The site as people see it. Nobody else has an id as short as that.

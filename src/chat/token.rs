@@ -115,7 +115,11 @@ impl Refused {
 }
 
 fn read<T: DeserializeOwned>(part: &str) -> Result<T, Refused> {
-    serde_json::from_slice(&decode(part)?).map_err(|_| Refused::Malformed)
+    let json = decode(part)?;
+    // A list would be taken for the values of an object.
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    let read = serde_json::from_slice(&json).ok().filter(|_| is_object);
+    read.ok_or(Refused::Malformed)
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Refused> {
@@ -195,6 +199,7 @@ mod tests {
             (r#"{"sub":""}"#, Refused::Malformed),
             (r#"{"sub":null}"#, Refused::Malformed),
             ("[]", Refused::Malformed),
+            (r#"["7",null,null,null,null]"#, Refused::Malformed),
         ] {
             assert_eq!(verify(claims), Err(refused), "{claims}");
         }

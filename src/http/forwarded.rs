@@ -89,7 +89,12 @@ pub fn client(request: &Request<'_>, trusted: &[Network]) -> Option<IpAddr> {
 #[must_use]
 pub fn scheme(request: &Request<'_>) -> Option<Scheme> {
     let first = request.tokens("x-forwarded-proto").next()?;
-    str::from_utf8(first).ok()?.parse().ok()
+    // Some name the scheme of the WebSocket.
+    match first.to_ascii_lowercase().as_slice() {
+        b"https" | b"wss" => Some(Scheme::Https),
+        b"http" | b"ws" => Some(Scheme::Http),
+        _ => None,
+    }
 }
 
 /// Some proxies add the port, brackets or quotes.
@@ -153,6 +158,8 @@ mod tests {
             ("https", Some(Scheme::Https)),
             ("HTTP", Some(Scheme::Http)),
             ("https, http", Some(Scheme::Https)),
+            ("wss", Some(Scheme::Https)),
+            ("ws", Some(Scheme::Http)),
             ("gopher", None),
         ] {
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {told}\r\n\r\n");

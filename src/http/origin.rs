@@ -36,16 +36,6 @@ impl Scheme {
     }
 }
 
-impl FromStr for Scheme {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let known = [Scheme::Http, Scheme::Https].into_iter();
-        let mut same = known.filter(|scheme| scheme.name().eq_ignore_ascii_case(text));
-        same.next().ok_or(())
-    }
-}
-
 impl Origins {
     /// Whether the page that a request comes from may connect. Those of the same
     /// host may where they were loaded by the same scheme, as far as that is known.

@@ -144,6 +144,8 @@ pub enum Status {
     ContentTooLarge = 413,
     /// 414: the request target alone is longer than a head may be.
     UriTooLong = 414,
+    /// 415: a body of another kind than is taken.
+    UnsupportedMediaType = 415,
     /// 426: a resource that needs WebSocket, in its version 13.
     UpgradeRequired = 426,
     /// 429: too much at once from one address.
@@ -184,6 +186,7 @@ impl Status {
             Status::LengthRequired => "Length Required",
             Status::ContentTooLarge => "Content Too Large",
             Status::UriTooLong => "URI Too Long",
+            Status::UnsupportedMediaType => "Unsupported Media Type",
             Status::UpgradeRequired => "Upgrade Required",
             Status::TooManyRequests => "Too Many Requests",
             Status::RequestHeaderFieldsTooLarge => "Request Header Fields Too Large",

@@ -37,7 +37,8 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         if let Some(path) = text.strip_prefix(UNIX) {
-            let path = Some(path).filter(|path| !path.is_empty());
+            let is_path = !path.is_empty() && !path.contains(char::is_control);
+            let path = Some(path).filter(|_| is_path);
             return path.map(|path| Listen::Unix(path.into())).ok_or(());
         }
         let (host, port) = if text.parse::<u16>().is_ok() {
@@ -261,6 +262,7 @@ mod tests {
             "[::1",
             "--www",
             "unix:",
+            "unix:a\0b",
         ] {
             assert_eq!(typed.parse::<Listen>(), Err(()), "{typed}");
         }

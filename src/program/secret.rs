@@ -1,7 +1,7 @@
 //! Files with a secret.
 
 use core::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -15,18 +15,31 @@ pub(super) fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, SecretE
         path: path.to_owned(),
         why,
     };
-    let mut secret = Vec::new();
-    let file = File::open(path).map_err(|error| wrong(Why::Io(error)))?;
-    let read = file.take(MAX_BYTES + 1).read_to_end(&mut secret);
-    let bytes = read.map_err(|error| wrong(Why::Io(error)))?;
-    if bytes as u64 > MAX_BYTES {
+    let mut secret = read_file(path).map_err(|error| wrong(Why::Io(error)))?;
+    if secret.len() as u64 > MAX_BYTES {
         return Err(wrong(Why::TooLong));
     }
-    secret.truncate(secret.trim_ascii_end().len());
+    if secret.ends_with(b"\n") {
+        secret.pop();
+    }
+    if secret.ends_with(b"\r") {
+        secret.pop();
+    }
     if secret.len() < MIN_BYTES {
         return Err(wrong(Why::TooShort));
     }
     Ok(secret)
+}
+
+/// What is in a file, as far as that can be a secret. A pipe would be waited for.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut content = Vec::new();
+    let file = File::open(path)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// A secret that is not to be had, or is none.

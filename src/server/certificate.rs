@@ -86,13 +86,13 @@ fn config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError>
     let of_certificate = |why| wrong(Part::Certificate, certificate, why);
     let of_key = |why| wrong(Part::Key, key, why);
 
-    let pem = fs::read(certificate).map_err(|error| of_certificate(Why::Io(error)))?;
+    let pem = read(certificate).map_err(|error| of_certificate(Why::Io(error)))?;
     let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| of_certificate(Why::Pem(error)))?;
     if chain.is_empty() {
         return Err(of_certificate(Why::NoCertificate));
     }
-    let pem = fs::read(key).map_err(|error| of_key(Why::Io(error)))?;
+    let pem = read(key).map_err(|error| of_key(Why::Io(error)))?;
     let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
         of_key(match error {
             pem::Error::NoItemsFound => Why::NoKey,
@@ -114,6 +114,14 @@ fn config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError>
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ticketer = Ticketer::new().map_err(|error| of_key(Why::Tls(error)))?;
     Ok(Arc::new(config))
+}
+
+/// What is in a file. A pipe would keep everybody waiting.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() {
+        return fs::read(path);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))
 }
 
 /// A certificate or a key that cannot be used.

@@ -3,7 +3,7 @@
 use core::mem;
 use std::io::{self, IoSlice};
 
-use super::connection::{Closing, Connection, Phase, Ping};
+use super::connection::{Awaits, Closing, Connection, Phase, Ping};
 use super::core::Core;
 use super::handler::Handler;
 use super::hub::{Hub, Notice};
@@ -179,7 +179,8 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
             Phase::Handshake { since, proxy, .. } => {
                 // The next request gets a time of its own, and may be anybody's.
                 *since = now;
-                if let Some(proxy) = *proxy {
+                let is_answered = !matches!(connection.awaits, Awaits::Response(_));
+                if let Some(proxy) = proxy.filter(|_| is_answered) {
                     self.hub.set_address(index, proxy);
                 }
                 self.hub.schedule(index);

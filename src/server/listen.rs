@@ -5,8 +5,7 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use log::warn;
@@ -47,13 +46,34 @@ impl From<StdTcpListener> for Listener {
 
 /// The file by which a Unix socket is found; it goes with the socket.
 #[derive(Debug)]
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Its device and inode.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(SocketFile {
+            path: path.to_owned(),
+            identity: identity(path)?,
+        })
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Whoever finds it later sees that nobody listens.
-        let _ = fs::remove_file(&self.0);
+        // By now it may be another server's.
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            // Whoever finds it later sees that nobody listens.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let file = fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 /// A step on the way to a listening socket.
@@ -119,18 +139,20 @@ pub fn listen_unix(path: &Path, mut done: impl FnMut(Step)) -> Result<Listener, 
     let address = SockAddr::unix(path).map_err(at(Step::Create))?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(at(Step::Create))?;
     done(Step::Create);
-    if is_left_behind(path) {
+    socket.set_nonblocking(true).map_err(at(Step::Options))?;
+    if is_left_behind(path, &address) {
         fs::remove_file(path).map_err(at(Step::Bind))?;
     }
     socket.bind(&address).map_err(at(Step::Bind))?;
-    let file = SocketFile(path.to_owned());
+    // At once: until then it looks like one that was left behind.
+    let listens = socket.listen(BACKLOG);
     done(Step::Bind);
     let everybody = fs::Permissions::from_mode(0o666);
-    fs::set_permissions(path, everybody)
-        .and_then(|()| socket.set_nonblocking(true))
+    let file = SocketFile::at(path)
+        .and_then(|file| fs::set_permissions(path, everybody).map(|()| file))
         .map_err(at(Step::Options))?;
     done(Step::Options);
-    socket.listen(BACKLOG).map_err(at(Step::Listen))?;
+    listens.map_err(at(Step::Listen))?;
     done(Step::Listen);
     let listener = UnixListener::from(OwnedFd::from(socket));
     Ok(Listener(Kind::Unix(listener, file)))
@@ -138,10 +160,16 @@ pub fn listen_unix(path: &Path, mut done: impl FnMut(Step)) -> Result<Listener, 
 
 /// Whether there is a socket at which nobody listens: that of a server that was
 /// killed.
-fn is_left_behind(path: &Path) -> bool {
+fn is_left_behind(path: &Path, address: &SockAddr) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let refused = || UnixStream::connect(path).err().map(|error| error.kind());
-    is_socket && refused() == Some(io::ErrorKind::ConnectionRefused)
+    let connect = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // A server that does not come to its door is one, too.
+        socket.set_nonblocking(true)?;
+        socket.connect(address)
+    };
+    let is_refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    is_socket && connect().is_err_and(is_refused)
 }
 
 fn set_options(socket: &Socket) -> io::Result<()> {

@@ -15,7 +15,7 @@ use crate::http::assets;
 use crate::http::date::HttpDate;
 use crate::http::forwarded;
 use crate::http::refusal::Refusal;
-use crate::http::request::{Body, Limits, Request, is_worth_parsing};
+use crate::http::request::{Body, Limits, Request, Version, is_worth_parsing};
 use crate::http::response::{Response, Status};
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::handshake;
@@ -152,7 +152,10 @@ impl<T: Transport, C: Clock, H: Handler> Core<T, C, H> {
         let connection = &mut self.hub.connections[index as usize];
         let before = mem::replace(&mut connection.awaits, Awaits::Body);
         // RFC 9110 §10.1.1
-        if before != Awaits::Body && request.has_token("expect", "100-continue") {
+        if before != Awaits::Body
+            && request.version >= Version::Http11
+            && request.has_token("expect", "100-continue")
+        {
             self.hub.queue(index, b"HTTP/1.1 100 Continue\r\n\r\n", &[]);
         }
     }

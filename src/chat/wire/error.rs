@@ -85,7 +85,7 @@ pub enum ErrorCode {
     BadRequest,
     /// There is no such type of command.
     UnknownType,
-    /// Files are not taken.
+    /// Files are not taken; over HTTP, such a body is not.
     Unsupported,
     /// A binary frame is no file, or a file is empty or came as text.
     BadFile,
@@ -114,6 +114,8 @@ pub enum ErrorCode {
     Quota,
     /// There is no such file, or no longer.
     Gone,
+    /// The Idempotency-Key was another message's. Over HTTP only.
+    KeyUsed,
     /// There is no such message, member or room. Over HTTP only.
     NotFound,
     /// The journal is behind, or too many want files; again after `retry_ms`.
@@ -146,6 +148,7 @@ impl ErrorCode {
             ErrorCode::RateLimited => "Too fast: wait a moment.",
             ErrorCode::Quota => "These are too many files for one day.",
             ErrorCode::Gone => "This file is kept no longer.",
+            ErrorCode::KeyUsed => "This key has named another message.",
             ErrorCode::NotFound => "Nothing is here.",
             ErrorCode::Busy => "The server is busy: wait a moment.",
             ErrorCode::Storage => "This could not be stored or found.",

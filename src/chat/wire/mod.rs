@@ -44,7 +44,8 @@
 //! fewer, `members` names them all.
 //!
 //! A message that was removed is told to the room as `removed {room, seq, time, from,
-//! cid}`, and stands so in `entries`. Who has to leave a room gets `left {room, text}`
+//! cid}`, and stands so in `entries`; in those of `joined` whatever `after` says, as long
+//! as it is among the newest, since it may have been removed meanwhile. Who has to leave a room gets `left {room, text}`
 //! without having asked.
 //!
 //! A `token` is a JSON Web Token (RFC 7519) signed with HS256 and the secret that the

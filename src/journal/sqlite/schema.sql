@@ -47,7 +47,8 @@ END;
 -- Who said something in the last 30 days, and may come back as the same.
 CREATE TABLE sessions (
     person TEXT NOT NULL PRIMARY KEY,
-    secret TEXT NOT NULL,       -- SHA-1 of the session's secret, in base64url
+    secret TEXT NOT NULL,       -- SHA-1 of the session's secret, in base64url; of a
+                                -- site's member, `member:` and that of its `sub`
     seen   INTEGER NOT NULL     -- Unix milliseconds, to the day
 ) WITHOUT ROWID;
 

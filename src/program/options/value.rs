@@ -181,7 +181,10 @@ fn list<T: core::str::FromStr>(text: &str) -> Result<Vec<T>, NotTaken> {
 fn base_path(text: &str) -> Result<&str, NotTaken> {
     let path = text.strip_suffix('/').unwrap_or(text);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let is_path = text.starts_with('/') && !text.contains("//") && path.bytes().all(is_plain);
+    // Browsers resolve these.
+    let is_dots = path.split('/').any(|part| matches!(part, "." | ".."));
+    let is_whole = text.starts_with('/') && !text.contains("//") && !is_dots;
+    let is_path = is_whole && path.bytes().all(is_plain);
     is_path.then_some(path).ok_or(NotTaken)
 }
 
@@ -271,6 +274,8 @@ mod tests {
             "/a?b",
             "/ä",
             "/a%20b",
+            "/.",
+            "/../a",
             "http://a/b",
         ] {
             assert!(base_path(typed).is_err(), "{typed}");
