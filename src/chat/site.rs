@@ -22,7 +22,6 @@
 //! HTTP is a line of text: 401, 405, 408, 411, and 413 before the body has come. A site
 //! may do ten times as much as a person in a second.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -31,14 +30,17 @@ use super::conversation::{Author, busy, neither_before_nor_after};
 use super::journal::{Job, Journal, Outcome, Page, Person};
 use super::limits::Budget;
 use super::outcomes::{Asker, Pending};
-use super::wire::{self, Answer, Command, Error, ErrorCode, Listed};
+use super::wire::{self, Answer, Error, ErrorCode, Listed};
 use super::{Chat, millis, names};
 use crate::http::refusal::Refusal;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
-use crate::http::target::percent_decode;
 use crate::server::{ConnectionId, Context};
 use crate::websocket::close::CloseCode;
+
+mod request;
+
+use self::request::{Subject, parameter, said};
 
 /// The site that the chat stands beside.
 #[derive(Debug)]
@@ -66,41 +68,6 @@ impl Site {
         };
         let token: [u8; 32] = Sha256::digest(token).into();
         scheme.eq_ignore_ascii_case(BEARER) && token == self.token
-    }
-}
-
-/// What a request is about.
-enum Subject<'a> {
-    Rooms,
-    Room(Cow<'a, str>),
-    Messages(Cow<'a, str>),
-    Message(Cow<'a, str>, u64),
-    Member(Cow<'a, str>),
-}
-
-impl<'a> Subject<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        let parts: Vec<&str> = path.strip_prefix(PREFIX)?.split('/').collect();
-        Some(match parts[..] {
-            ["rooms"] => Subject::Rooms,
-            ["rooms", room] => Subject::Room(percent_decode(room)?.into()),
-            ["rooms", room, "messages"] => Subject::Messages(percent_decode(room)?.into()),
-            ["rooms", room, "messages", seq] => {
-                Subject::Message(percent_decode(room)?.into(), seq.parse().ok()?)
-            }
-            ["members", id] => Subject::Member(percent_decode(id)?.into()),
-            _ => return None,
-        })
-    }
-
-    /// The methods it knows.
-    fn methods(&self) -> &'static str {
-        match self {
-            Subject::Rooms => "GET, HEAD",
-            Subject::Room(_) => "GET, HEAD, DELETE",
-            Subject::Messages(_) => "GET, HEAD, POST",
-            Subject::Message(..) | Subject::Member(_) => "DELETE",
-        }
     }
 }
 
@@ -340,47 +307,6 @@ impl<J: Journal> Chat<J> {
     }
 }
 
-/// What a body says, and in whose name.
-fn said<'a>(
-    request: &Request<'_>,
-    body: &'a str,
-) -> Result<(Cow<'a, str>, Option<Cow<'a, str>>), Error> {
-    if request.header_values("content-encoding").next().is_some() {
-        let text = "The body has to come as it is, without a Content-Encoding.";
-        return Err(Error::new(ErrorCode::Unsupported, text));
-    }
-    let media_type = request.header("content-type").unwrap_or(FORM);
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case(JSON) {
-        if wire::is_too_deep(body) {
-            return Err(Error::new(ErrorCode::BadJson, "This JSON nests too deep."));
-        }
-        let command = Command::parse(body)?;
-        let name = command.text_of("name")?.map(str::to_owned);
-        return Ok((command.text()?.to_owned().into(), name.map(Cow::Owned)));
-    }
-    let is_bare = media_type.eq_ignore_ascii_case(TEXT);
-    if !is_bare && !media_type.eq_ignore_ascii_case(FORM) {
-        let text = "The body has to be a form (not multipart), JSON, or plain text.";
-        return Err(Error::new(ErrorCode::Unsupported, text));
-    }
-    let field = |name: &str| {
-        let mut fields = form_urlencoded::parse(body.as_bytes());
-        fields.find_map(|(field, value)| (field == name).then_some(value))
-    };
-    match field("text").filter(|_| !is_bare) {
-        Some(text) => Ok((text, field("name"))),
-        // `curl -d 'some words'` calls that a form, and it may have any signs in it.
-        None => Ok((body.trim_end_matches(['\r', '\n']).into(), None)),
-    }
-}
-
-/// A parameter of a request's query.
-fn parameter<'a>(request: &Request<'a>, name: &str) -> Option<Cow<'a, str>> {
-    let mut fields = form_urlencoded::parse(request.query?.as_bytes());
-    fields.find_map(|(field, value)| (field == name).then_some(value))
-}
-
 pub(super) fn json(status: Status, json: &str) -> Response<'static> {
     Response::new(status, JSON, json.as_bytes().to_vec())
 }
@@ -414,8 +340,6 @@ fn status(code: ErrorCode) -> Status {
 const PREFIX: &str = "/api/";
 const BEARER: &[u8] = b"Bearer ";
 const JSON: &str = "application/json";
-const TEXT: &str = "text/plain";
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The site as people see it. Nobody else has an id as short as that.
 const ID: &str = "site";

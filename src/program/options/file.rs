@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::error::nearest_of;
 use super::table::{OptionEntry, entries};
-use super::{Options, UsageError, nearest_of};
+use super::{Options, UsageError};
 use crate::program::Error;
 
 /// What a configuration file says.

@@ -1,3 +1,4 @@
+use super::error::nearest;
 use super::*;
 
 fn parse(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Options, String> {
