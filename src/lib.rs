@@ -34,8 +34,9 @@
 //! | [`http`] | request heads, responses, origins, the files of a page |
 //!
 //! In `server` only `poll`, `door`, `listen`, `stream`, `certificate` and `signals`,
-//! beside it the journals and `program` know sockets, threads, files or a clock. Everything else is given bytes and the time, and so is tested without a
-//! network: [`server::Core`] is the whole server over any [`server::Transport`] and
+//! beside it the journals and `program` know sockets, threads, files or a clock.
+//! Everything else is given bytes and the time, and so is tested without a network:
+//! [`server::Core`] is the whole server over any [`server::Transport`] and
 //! [`server::Clock`].
 //!
 //! # One frame's way
