@@ -457,7 +457,10 @@ fn program_has_metrics_at_an_address_of_their_own() {
         Line::Output(line) => Some(line.strip_prefix("Metrics are at ")?.to_owned()),
         Line::Error(_) => None,
     });
-    let place = place.strip_suffix('.').unwrap().parse().unwrap();
+    let place = place
+        .strip_prefix("http://")
+        .and_then(|place| place.strip_suffix("/metrics"));
+    let place = place.unwrap().parse().unwrap();
     assert_eq!(program.get("/metrics").0, 404);
     assert_eq!(program.get("/ready").0, 200);
     program.move_to(place);

@@ -52,19 +52,19 @@ fn of_server(families: &mut Vec<MetricFamily>, counters: &Counters, phases: Phas
     add("veche_connections", "Connections by phase.", MetricType::GAUGE, phases.into());
     add("veche_connections_accepted_total", "Connections accepted.", count, counter(*accepted));
     add("veche_connections_dropped_total", "Connections of an address that had too many.", count, counter(*dropped));
-    add("veche_handshakes_total", "Requests for a WebSocket by status; 101 for those accepted.", count, tally("status", handshakes));
+    add("veche_handshakes_total", "Requests for a WebSocket by status; 101 also where the server was full.", count, tally("status", handshakes));
     add("veche_http_responses_total", "HTTP responses by status, refused handshakes among them.", count, tally("status", responses));
     add("veche_closes_total", "WebSocket connections closed, by code.", count, tally("code", closes));
-    add("veche_messages_received_total", "Messages received.", count, counter(*messages_received));
-    add("veche_messages_sent_total", "Messages sent to one connection.", count, counter(*messages_sent));
-    add("veche_messages_published_total", "Messages published in a room.", count, counter(*messages_published));
+    add("veche_messages_received_total", "WebSocket messages of any kind received.", count, counter(*messages_received));
+    add("veche_messages_sent_total", "WebSocket messages of any kind for one connection alone, sent or dropped.", count, counter(*messages_sent));
+    add("veche_messages_published_total", "WebSocket messages of any kind for all in a room.", count, counter(*messages_published));
     add("veche_frames_published_total", "Frames of published messages, one for each connection.", count, counter(*frames_published));
     add("veche_frames_dropped_total", "Frames that connections that lagged did not get.", count, counter(*frames_dropped));
     add("veche_lagged_total", "How often a connection lagged.", count, counter(*lagged));
     add("veche_received_bytes_total", "Bytes read, without what TLS adds.", count, counter(*bytes_received));
     add("veche_sent_bytes_total", "Bytes written, without what TLS adds.", count, counter(*bytes_sent));
     add("veche_turn_duration_seconds", "How long turns of the loop took.", times, histogram(turns, NANOS));
-    add("veche_flush_duration_seconds", "How long writing a room to its members took.", times, histogram(flushes, NANOS));
+    add("veche_flush_duration_seconds", "How long writing a room took, to those who are in no other and have nothing else waiting.", times, histogram(flushes, NANOS));
 }
 
 #[rustfmt::skip]
@@ -86,7 +86,7 @@ fn of_journal(families: &mut Vec<MetricFamily>, report: &Report) {
     if let Some(commits) = &report.commits {
         let (times, sizes) = (histogram(&commits.times, NANOS), histogram(&commits.sizes, 1.0));
         add("veche_commit_duration_seconds", "How long it took to keep messages.", MetricType::HISTOGRAM, times);
-        add("veche_commit_messages", "How many messages were kept at once.", MetricType::HISTOGRAM, sizes);
+        add("veche_commit_messages", "How many messages were kept, repeated or removed at once.", MetricType::HISTOGRAM, sizes);
     }
 }
 

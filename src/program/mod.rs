@@ -159,11 +159,11 @@ fn serve(mut options: Options, socket: Option<OsString>) -> Result<(), Error> {
     #[cfg(feature = "metrics")]
     for listen in &options.metrics_listen {
         let listener = listen.bind("--metrics-listen", |_| {})?;
-        let place = match listener.local_addr() {
-            Some(address) => address.to_string(),
-            None => listen.to_string(),
-        };
-        places.push(format!("Metrics are at {place}."));
+        let base_path = &config.base_path;
+        places.push(match listener.local_addr() {
+            Some(address) => format!("Metrics are at {scheme}://{address}{base_path}/metrics"),
+            None => format!("Metrics are at {listen}, {base_path}/metrics"),
+        });
         listeners.push(listener);
     }
     let mut server = Server::new(listeners, config).map_err(Error::Descriptors)?;

@@ -133,6 +133,13 @@ fn text_of(recipe: &Recipe) -> String {
     let lines = text.lines();
     let lines = lines.filter(|line| !line.trim_start().starts_with('#'));
     let text = lines.fold(String::new(), |text, line| text + "\n" + line);
+    // Longer than the server is silent: what is replaced here has to be there.
+    let patience = match recipe.server {
+        Server::Nginx => "proxy_read_timeout 90s;",
+        Server::Apache => "timeout=90",
+        Server::Caddy => "",
+    };
+    assert!(text.contains(patience), "{patience} in {}", recipe.file);
     let mut left = text.clone();
     for (text, _) in REPLACED {
         left = left.replace(&text.replace("{host}", recipe.host), "");
