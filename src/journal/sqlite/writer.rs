@@ -57,6 +57,8 @@ pub(super) struct Writer {
     pub(super) state: Arc<Mutex<State>>,
     /// What is written is not carried over from `-wal` yet; when to do that.
     checkpoint_at: Option<Instant>,
+    /// When to try whether something can be kept again.
+    probe_at: Option<Instant>,
     /// When to look through the next room for what is to go.
     sweep_at: Instant,
     /// The last room that was looked through.
@@ -74,6 +76,7 @@ impl Writer {
             is_unclean: false,
             state: Arc::default(),
             checkpoint_at: None,
+            probe_at: None,
             sweep_at: Instant::now() + chores::SWEEP_DELAY,
             swept: 0,
         }
@@ -88,8 +91,9 @@ impl Writer {
     ) {
         let (mut batch, mut outcomes) = (VecDeque::new(), VecDeque::new());
         loop {
-            let next = self.checkpoint_at.unwrap_or(self.sweep_at);
-            match orders.wait(&mut batch, next.min(self.sweep_at)) {
+            let times = [self.checkpoint_at, self.probe_at];
+            let next = times.into_iter().flatten().min();
+            match orders.wait(&mut batch, next.unwrap_or(self.sweep_at).min(self.sweep_at)) {
                 Taken::Items => {
                     self.work(&mut batch, &mut outcomes);
                     if !outcomes.is_empty() {
@@ -350,6 +354,7 @@ impl Writer {
     }
 
     fn fail(&mut self, why: &rusqlite::Error) {
+        self.probe_at = Some(Instant::now() + chores::PROBE_PAUSE);
         if !mem::replace(&mut self.state().is_failing, true) {
             let file = self.database.path.display();
             error!("{file}: {why}; messages are refused until it can be written again");
@@ -357,6 +362,7 @@ impl Writer {
     }
 
     fn lose(&mut self) {
+        self.probe_at = Some(Instant::now() + chores::PROBE_PAUSE);
         if !mem::replace(&mut self.state().is_failing, true) {
             let file = self.database.path.display();
             error!(
@@ -366,6 +372,7 @@ impl Writer {
     }
 
     fn heal(&mut self) {
+        self.probe_at = None;
         if mem::replace(&mut self.state().is_failing, false) {
             info!("{}: messages are kept again", self.database.path.display());
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::warn;
 
-use super::{Writer, store};
+use super::{Writer, boot, store};
 use crate::journal::sqlite::SECONDS_PER_DAY;
 
 impl Writer {
@@ -23,6 +23,10 @@ impl Writer {
                 warn!("{}: {error}", self.database.path.display());
             }
         }
+        if self.probe_at.is_some_and(|at| at <= now) {
+            self.probe_at = Some(now + PROBE_PAUSE);
+            self.probe();
+        }
         if self.sweep_at <= now {
             let is_over = !self.sweep().unwrap_or_else(|error| {
                 warn!("{}: {error}", self.database.path.display());
@@ -32,6 +36,24 @@ impl Writer {
                 self.swept = 0;
             }
             self.sweep_at = now + if is_over { SWEEP_PAUSE } else { SWEEP_INTERVAL };
+        }
+    }
+
+    /// Sees whether something can be kept again, since nobody may come to try while
+    /// it is told that nothing can.
+    fn probe(&mut self) {
+        if !self.database.is_in_place() {
+            return;
+        }
+        let durability = self.database.durability;
+        let kept = self.transact(|writer| {
+            let connection = &writer.database.connection;
+            // Of the two, one changes something: a page is written.
+            store::set_clean(connection)?;
+            store::set_unclean(connection, &boot(), durability)
+        });
+        if kept.is_ok() {
+            self.heal();
         }
     }
 
@@ -73,6 +95,9 @@ impl Writer {
         Ok(true)
     }
 }
+
+/// Between two tries whether something can be kept again.
+pub(super) const PROBE_PAUSE: Duration = Duration::from_secs(2);
 
 /// After the start, between two rooms that are looked through for what is to go,
 /// and before all of them are again.
